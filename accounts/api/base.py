@@ -1,0 +1,58 @@
+"""The view every API view is made from: strict JSON in, JSON out, a known principal, problems for everything else."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.access import Principal
+from accounts.api.authentication import BearerAuthentication
+from accounts.api.parsing import StrictJSONParser
+from accounts.api.problems import exception_handler
+
+
+class JSONOnly(BaseContentNegotiation):
+    """There is one way in and one way out; what a client says it accepts changes neither."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
+        return next(iter(parsers))
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        only = next(iter(renderers))
+        return only, only.media_type
+
+
+class ApiView(APIView):
+    """Views below take `body_of(request)` once and `principal(request)`, and raise `Refused` or return a Response."""
+
+    authentication_classes: Sequence[type[BaseAuthentication]] = (BearerAuthentication,)
+    permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated,)
+    parser_classes = (StrictJSONParser,)
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = JSONOnly
+    metadata_class = None
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
+        return exception_handler
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final["Cache-Control"] = "no-store"
+        return final
+
+
+def principal(request: Request) -> Principal:
+    """Who asks. Only for views that let nobody else in."""
+    known = request.auth
+    if not isinstance(known, Principal):
+        raise TypeError("principal() was asked in a view that lets unknown people in; set its permission_classes")
+    return known

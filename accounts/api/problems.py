@@ -1,0 +1,158 @@
+"""How the API says no: one `application/problem+json` (RFC 9457) for every refusal and every failure, never HTML."""
+
+import math
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.request import UnreadablePostError
+from django.views import defaults
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
+from copytrading.kernel.rejections import Reason, Rejection
+
+log = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+
+#: Seconds after which asking again makes sense; one second where a reason is not listed.
+_RETRY_AFTER_S = {
+    Reason.rate_limited: 60,
+    Reason.ledger_unavailable: 5,
+    Reason.record_unavailable: 5,
+    Reason.trading_halted: 60,
+    Reason.market_closed: 60,
+    Reason.provider_unreachable: 5,
+}
+
+#: What the frameworks and drivers raise, and how it is called here. The first row that fits counts.
+_REASONS: tuple[tuple[tuple[type[Exception], ...], Reason], ...] = (
+    ((exceptions.NotAuthenticated, exceptions.AuthenticationFailed), Reason.not_authenticated),
+    ((exceptions.PermissionDenied, PermissionDenied), Reason.not_permitted),
+    ((exceptions.NotFound, Http404), Reason.path_not_found),
+    ((exceptions.MethodNotAllowed,), Reason.method_not_allowed),
+    ((exceptions.UnsupportedMediaType,), Reason.unsupported_media_type),
+    ((exceptions.ValidationError,), Reason.invalid_fields),
+    ((RequestDataTooBig,), Reason.body_too_large),
+    ((exceptions.ParseError, UnreadablePostError, SuspiciousOperation), Reason.invalid_json),
+    ((exceptions.Throttled,), Reason.rate_limited),
+    ((LedgerUnavailable,), Reason.ledger_unavailable),
+    # The Redis met here is the cache's, which counts tries to log in; the ledger's errors have names of their own.
+    ((OperationalError, InterfaceError, RedisConnectionError, RedisTimeoutError), Reason.record_unavailable),
+)
+
+
+class Refused(Exception):
+    """A rejection on its way out of a view; the exception handler answers with it."""
+
+    def __init__(self, rejection: Rejection, retry_after_s: int | None = None) -> None:
+        super().__init__(rejection.reason.name)
+        self.rejection = rejection
+        self.retry_after_s = retry_after_s
+
+
+def problem(rejection: Rejection, retry_after_s: int | None = None) -> Response:
+    reason = rejection.reason
+    return Response(
+        body(rejection), status=reason.http_status, headers=_headers(reason, retry_after_s), content_type=CONTENT_TYPE
+    )
+
+
+def body(rejection: Rejection) -> dict[str, Any]:
+    """The members of a problem. A fact never hides one of the members every problem has."""
+    reason = rejection.reason
+    return {
+        **rejection.facts,
+        "ok": False,
+        "type": f"urn:problem-type:{reason.name}",
+        "title": reason.name.replace("_", " ").capitalize(),
+        "status": reason.http_status,
+        "reason": reason.name,
+        "detail": rejection.detail or reason.advice,
+        "fields": rejection.fields,
+        "advice": reason.advice,
+    }
+
+
+def outcome_unknown(command_id: str, key: str) -> Response:
+    """The commit was sent and its reply lost. `key` is what the client sends again with the same body to learn more."""
+    facts = {"outcome": "unknown", "command_id": command_id}
+    if key:
+        facts["idempotency_key"] = key
+    return problem(
+        Rejection(
+            Reason.outcome_unknown,
+            "The reply of the ledger was lost: the command may have been carried out. "
+            "Send the same body with the same Idempotency-Key; it is carried out at most once.",
+            facts=facts,
+        )
+    )
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Answers for every exception that has an answer; None (the framework then raises) only for our own bugs."""
+    match error:
+        case Refused():
+            return problem(error.rejection, error.retry_after_s)
+        case OutcomeUnknown():
+            return outcome_unknown(error.command_id, getattr(context.get("view"), "idempotency_key", ""))
+    reason = _reason_of(error)
+    if reason and reason.http_status >= 500:
+        log.warning("request_failed", reason=reason.name, error=str(error))
+    wait_s = getattr(error, "wait", None)
+    return problem(Rejection(reason, _detail_of(error)), math.ceil(wait_s) if wait_s else None) if reason else None
+
+
+def _reason_of(error: Exception) -> Reason | None:
+    return next((reason for kinds, reason in _REASONS if isinstance(error, kinds)), None)
+
+
+def _detail_of(error: Exception) -> str:
+    """Our own words only: a driver's message names hosts, a framework's may repeat what the client sent."""
+    return str(error) if isinstance(error, exceptions.AuthenticationFailed) else ""
+
+
+def _headers(reason: Reason, retry_after_s: int | None) -> dict[str, str]:
+    headers = {}
+    if reason.transient:
+        headers["Retry-After"] = str(max(1, retry_after_s or _RETRY_AFTER_S.get(reason, 1)))
+    if reason.http_status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="api"'
+    return headers
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400, as the three below are its handler403, handler404 and handler500."""
+    rejection = Rejection(Reason.invalid_json, "The request itself is malformed: check its Host, headers and path.")
+    return _plain(rejection) if _is_api(request) else defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    rejection = Rejection(Reason.not_permitted)
+    return _plain(rejection) if _is_api(request) else defaults.permission_denied(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _plain(Rejection(Reason.path_not_found)) if _is_api(request) else defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _plain(Rejection(Reason.internal_error)) if _is_api(request) else defaults.server_error(request)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")
+
+
+def _plain(rejection: Rejection) -> JsonResponse:
+    """The same answer where no view, and so no renderer, was reached."""
+    reason = rejection.reason
+    return JsonResponse(
+        body(rejection), status=reason.http_status, headers=_headers(reason, None), content_type=CONTENT_TYPE
+    )

@@ -1,0 +1,30 @@
+"""Where every address of the site leads."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.renderers import TemplateHTMLRenderer
+
+from orders.api import health
+
+# The description of the API is for everybody; what it describes asks for a log-in.
+_OPEN: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/api/docs")),
+    path("healthz", health.healthz, name="healthz"),
+    path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer], **_OPEN), name="schema"),
+    path(
+        "api/docs",
+        SpectacularSwaggerView.as_view(renderer_classes=[TemplateHTMLRenderer], url_name="schema", **_OPEN),
+        name="docs",
+    ),
+    path("api/", include("accounts.api.urls")),
+    path("api/", include("orders.api.urls")),
+]

@@ -1,0 +1,30 @@
+"""Whose account is it, and may the principal do this to it: asked before any command and any answer."""
+
+from accounts.access import ACCOUNT_NOT_FOUND, Action, Principal, check
+from accounts.api.problems import Refused
+from accounts.models import model_of
+from copytrading.kernel.errors import LedgerUnavailable
+from copytrading.kernel.ids import AccountRef
+from orders.book import keys
+from orders.book.connection import ReplyLost, ledger
+
+
+def require(asker: Principal, action: Action, account: AccountRef) -> None:
+    """Raises Refused; an account that is not there and one that is hidden get the same answer."""
+    owner_id = owner_of(account)
+    refused = ACCOUNT_NOT_FOUND if owner_id is None else check(asker, action, account.kind, owner_id)
+    if refused:
+        raise Refused(refused)
+
+
+def owner_of(account: AccountRef) -> int | None:
+    """The user who owns it, None if there is no such account. The record is asked only for one not yet in the book."""
+    key = keys.config(account)
+    try:
+        owner = ledger().run([(key, ("HGET", key, "owner"))])[0]
+    except ReplyLost as error:
+        raise LedgerUnavailable(f"the ledger broke off while it was read ({error}); nothing was done") from error
+    if owner is not None:
+        return int(owner)
+    rows = model_of(account.kind)._default_manager.filter(pk=account.id)  # noqa: SLF001  a documented part of Django
+    return rows.values_list("owner_id", flat=True).first()

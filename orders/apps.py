@@ -1,0 +1,14 @@
+"""The orders application: tells the ledger when terms change."""
+
+from django.apps import AppConfig
+
+
+class OrdersConfig(AppConfig):
+    name = "orders"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from accounts import catalogue
+        from orders.book.terms import raise_epoch
+
+        catalogue.on_change(raise_epoch)

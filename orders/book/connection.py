@@ -1,0 +1,267 @@
+"""The only place where clients of the two Redis instances are made.
+
+The ledger connection never sends anything twice by itself (`Retry(NoBackoff(), 0)`, single node
+and cluster alike): a lost reply is told to the caller, who alone knows whether asking again is
+harmless. Only what a node answered MOVED, ASK, TRYAGAIN or NOSCRIPT, that is, refused unexecuted,
+is sent again. Calls are grouped by node and each node gets one plain pipeline.
+
+A new connection to a node whose run id has not been cleared since it started is refused
+(`orders.book.guard`), so that nobody trades on a ledger that lost data in a restart.
+"""
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    RedisClusterException,
+    TryAgainError,
+)
+from redis.retry import Retry
+
+from copytrading.kernel.errors import LedgerUnavailable
+
+#: One command and the key that says which node it goes to.
+Call = tuple[str, tuple[Any, ...]]
+
+SOCKET_TIMEOUT_S = 10
+BLOCK_MS = 2_000  # a blocking read must end before the socket times out
+_RESENDS = 5
+_LUA = Path(__file__).parent / "lua"
+_cleared_run_ids: set[str] = set()
+
+
+class NotCleared(redis.exceptions.ConnectionError):
+    """This ledger node restarted and has not been compared with the record yet."""
+
+
+class ReplyLost(Exception):
+    """The connection broke after the commands were sent: they may have been executed."""
+
+
+class Script:
+    """A Lua file of this package, addressed by its SHA-1."""
+
+    def __init__(self, name: str) -> None:
+        self.source = (_LUA / name).read_text()
+        self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        _SCRIPTS[self.sha] = self.source
+
+    def call(self, keys: Sequence[str], argv: Sequence[Any]) -> Call:
+        return keys[0], ("EVALSHA", self.sha, len(keys), *keys, *argv)
+
+
+_SCRIPTS: dict[str, str] = {}
+
+
+class Ledger:
+    """The instance or cluster that holds the book."""
+
+    def __init__(self, url: str, *, guarded: bool = True) -> None:
+        self._url = url
+        self._guarded = guarded
+        self._lock = threading.Lock()
+        self._client: redis.Redis | redis.RedisCluster | None = None
+
+    def run(self, calls: Sequence[Call]) -> list[Any]:
+        """The answers, in order.
+
+        Raises LedgerUnavailable when nothing was sent, ReplyLost when it may have been executed, and
+        redis.ResponseError when a command was refused.
+        """
+        answers = self.run_each(calls)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    def run_each(self, calls: Sequence[Call]) -> list[Any]:
+        """As `run`, with an exception in the place of each call that failed; other nodes' calls go on."""
+        answers: list[Any] = [None] * len(calls)
+        waiting = list(range(len(calls)))
+        for _ in range(_RESENDS):
+            for client, places, asking in self._by_node(calls, waiting, answers):
+                for place, answer in zip(places, self._send(client, [calls[p] for p in places], asking), strict=True):
+                    answers[place] = answer
+            waiting = [p for p in waiting if isinstance(answers[p], MovedError | AskError | TryAgainError | NoScriptError)]
+            if not waiting:
+                break
+            self._prepare_resend(calls, waiting, answers)
+        return answers
+
+    @property
+    def one_node(self) -> bool:
+        return not isinstance(self._connected(), redis.RedisCluster)
+
+    def nodes(self) -> list[redis.Redis]:
+        """One client per primary node."""
+        client = self._connected()
+        if isinstance(client, redis.RedisCluster):
+            return [client.get_redis_connection(node) for node in client.get_primaries()]
+        return [client]
+
+    def node_of(self, key: str) -> redis.Redis:
+        """The client of the node that holds `key`: for blocking reads, which can't be batched."""
+        client = self._connected()
+        if isinstance(client, redis.RedisCluster):
+            return client.get_redis_connection(client.get_node_from_key(key))
+        return client
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+            self._client = None
+
+    def _by_node(
+        self, calls: Sequence[Call], waiting: list[int], answers: list[Any]
+    ) -> list[tuple[redis.Redis, list[int], bool]]:
+        client = self._connected()
+        if not isinstance(client, redis.RedisCluster):
+            return [(client, waiting, False)]
+        batches: dict[tuple[str, bool], tuple[redis.Redis, list[int], bool]] = {}
+        for place in waiting:
+            asked = answers[place]
+            if isinstance(asked, AskError):
+                node = client.get_node(asked.host, asked.port) or ClusterNode(asked.host, asked.port)
+            else:
+                node = client.get_node_from_key(calls[place][0])
+            asking = isinstance(asked, AskError)
+            batch = batches.setdefault((node.name, asking), (client.get_redis_connection(node), [], asking))
+            batch[1].append(place)
+        return list(batches.values())
+
+    def _send(self, client: redis.Redis, calls: Sequence[Call], asking: bool) -> Sequence[Any]:
+        pipe = client.pipeline(transaction=False)
+        try:
+            # Taken by hand so that "could not connect" and "reply lost" are told apart.
+            pipe.connection = client.connection_pool.get_connection()
+        except redis.exceptions.RedisError as error:
+            return [LedgerUnavailable(f"the ledger can't be reached ({error}); see /readyz")] * len(calls)
+        try:
+            for _, args in calls:
+                if asking:
+                    pipe.execute_command("ASKING")
+                pipe.execute_command(*args)
+            answers = pipe.execute(raise_on_error=False)
+            return answers[1::2] if asking else answers
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+            return [ReplyLost(str(error))] * len(calls)
+        finally:
+            pipe.reset()
+
+    def _prepare_resend(self, calls: Sequence[Call], waiting: list[int], answers: list[Any]) -> None:
+        client = self._connected()
+        if isinstance(client, redis.RedisCluster) and any(
+            isinstance(answers[p], MovedError | TryAgainError) for p in waiting
+        ):
+            client.nodes_manager.initialize()
+        shas = {calls[p][1][1] for p in waiting if isinstance(answers[p], NoScriptError)}
+        for sha in shas:
+            for node in self.nodes():
+                node.script_load(_SCRIPTS[sha])
+
+    def _connected(self) -> redis.Redis | redis.RedisCluster:
+        with self._lock:
+            if self._client is None:
+                try:
+                    self._client = _client(self._url, _check_run_id if self._guarded else None)
+                except (redis.exceptions.RedisError, RedisClusterException, ClusterDownError) as error:
+                    raise LedgerUnavailable(f"the ledger can't be reached ({error}); see /readyz") from error
+            return self._client
+
+
+def _client(url: str, on_connect: Any) -> redis.Redis | redis.RedisCluster:
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": 2,
+    }
+    never_again = Retry(NoBackoff(), 0)
+    if url.startswith("redis+cluster://"):
+        address = urlsplit(url)
+        return redis.RedisCluster(
+            host=address.hostname or "127.0.0.1",
+            port=address.port or 6379,
+            username=address.username,
+            password=address.password,
+            retry=never_again,
+            redis_connect_func=on_connect,
+            **options,
+        )
+
+    def connected(connection: Any) -> None:
+        connection.on_connect()
+        if on_connect is not None:
+            on_connect(connection)
+
+    return redis.Redis.from_url(url, retry=never_again, redis_connect_func=connected, **options)
+
+
+def _check_run_id(connection: Any) -> None:
+    run_id = run_id_of(connection)
+    if run_id in _cleared_run_ids:
+        return
+    try:
+        cleared = market().sismember("ledger_cleared", run_id)
+    except redis.exceptions.RedisError as error:
+        raise NotCleared(f"the market instance can't say whether the ledger was checked: {error}") from error
+    if not cleared:
+        raise NotCleared("the ledger started and has not been compared with the record yet; the sweeper does that")
+    _cleared_run_ids.add(run_id)
+
+
+def run_id_of(connection: Any) -> str:
+    """The run id of the node behind a raw connection."""
+    connection.send_command("INFO", "server")
+    answer = connection.read_response()
+    text = answer.decode() if isinstance(answer, bytes) else answer
+    return next(line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("run_id:"))
+
+
+@cache
+def ledger() -> Ledger:
+    """The book, for everyone who trades."""
+    return Ledger(settings.LEDGER_URL)
+
+
+@cache
+def unguarded_ledger() -> Ledger:
+    """The book, for those who check and rebuild it."""
+    return Ledger(settings.LEDGER_URL, guarded=False)
+
+
+@cache
+def market() -> redis.Redis:
+    """Prices, channels, heartbeats. Nothing here needs to survive, so asking again is harmless."""
+    return redis.Redis.from_url(
+        settings.MARKET_URL,
+        decode_responses=True,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        socket_connect_timeout=2,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def close_all() -> None:
+    """Forget every client and every clearance of this process."""
+    for made in (ledger, unguarded_ledger):
+        if made.cache_info().currsize:
+            made().close()
+        made.cache_clear()
+    if market.cache_info().currsize:
+        market().close()
+    market.cache_clear()
+    _cleared_run_ids.clear()

@@ -1,0 +1,118 @@
+"""Hints that tell monitors where to look: levels by symbol, group and side; holders by symbol.
+
+Writers here only add. Only a monitor removes, after it has loaded the account and found the hint
+stale. Whoever acts on a hint loads first, so a stale one costs a look and never a wrong deal.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from copytrading.kernel.decimals import text
+from copytrading.kernel.ids import AccountRef
+from orders.book import codec, keys
+from orders.book.connection import Call, Ledger, ledger
+from orders.book.streams import mark_call, read_journal
+from orders.messages import LevelKind
+from orders.rules.facts import Order
+
+Family = Literal["pending", "sl", "tp"]
+KIND_OF: dict[Family, LevelKind] = {"pending": "price", "sl": "stop_loss", "tp": "take_profit"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Level:
+    """One price that fires something: its client price, and the setting (`version`) of the order it belongs to."""
+
+    price: Decimal
+    family: Family
+    symbol: str
+    group: str
+    side: str
+    account: str
+    order_id: str
+    version: int
+
+    @property
+    def member(self) -> str:
+        return f"{self.account}|{self.order_id}|{self.version}"
+
+    @property
+    def key(self) -> str:
+        return keys.level_index(self.family, self.symbol, self.group, self.side)
+
+
+def levels_of(order: Order, group: str) -> list[Level]:
+    """Every level that the local monitor has to watch for this order as it stands."""
+    if order.flow != "local":
+        return []
+    named = (order.account, order.order_id)
+    if order.status == "PENDING" and order.order_price is not None:
+        return [Level(order.order_price, "pending", order.symbol, group, order.order_type, *named, order.price_version)]
+    if order.status != "OPEN":
+        return []
+    levels: list[Level] = []
+    if order.stop_loss is not None:
+        levels.append(Level(order.stop_loss, "sl", order.symbol, group, order.side, *named, order.stop_version))
+    if order.take_profit is not None:
+        levels.append(Level(order.take_profit, "tp", order.symbol, group, order.side, *named, order.take_version))
+    return levels
+
+
+def level_from_member(family: Family, symbol: str, group: str, side: str, member: str, score: float) -> Level | None:
+    """A level as the index keeps it, or None if the member is not readable. `repr` gives a score back exactly."""
+    parts = member.split("|")
+    if len(parts) != 3 or not parts[2].isdigit():
+        return None
+    return Level(Decimal(repr(score)), family, symbol, group, side, parts[0], parts[1], int(parts[2]))
+
+
+def hint_calls(account: AccountRef, orders: Iterable[Order], group: str) -> list[Call]:
+    """Adds the hints of these orders, and tells running monitors of each level."""
+    calls: list[Call] = []
+    for order in orders:
+        if order.status == "OPEN":
+            holders = keys.symbol_holders(order.symbol, account.kind)
+            calls.append((holders, ("SADD", holders, str(account))))
+        if order.status == "PENDING" and order.expires_at_ms:
+            key = keys.expiry_index(order.symbol)
+            calls.append((key, ("ZADD", key, order.expires_at_ms, f"{account}|{order.order_id}|{order.price_version}")))
+        for level in levels_of(order, group):
+            calls.append((level.key, ("ZADD", level.key, text(level.price), level.member)))
+            calls.append((keys.QUEUE_LEVELS, ("XADD", keys.QUEUE_LEVELS, "*", *news_of(level))))
+    return calls
+
+
+def news_of(level: Level) -> list[str]:
+    return [
+        "family", level.family, "symbol", level.symbol, "group", level.group, "side", level.side,
+        "member", level.member, "price", text(level.price),
+    ]  # fmt: skip
+
+
+def index_account(account: AccountRef, after: int, *, book: Ledger | None = None) -> int:
+    """Adds the hints of every journal entry after version `after` and moves the `index` mark. Gives the mark."""
+    book = book or ledger()
+    while entries := read_journal(book, account, after):
+        group = book.run([(keys.config(account), ("HGET", keys.config(account), "group"))])[0]
+        calls: list[Call] = []
+        for _, _, body in entries:
+            entry = codec.from_json(body)
+            orders = [codec.decode_order(written) for written in entry["orders"]]
+            if "config" in entry:
+                orders.extend(_live_orders(book, account))
+            calls.extend(hint_calls(account, orders, group))
+        last = entries[-1][0]
+        book.run(calls)
+        book.run([mark_call(account, "index", last)])
+        after = last
+    return after
+
+
+def _live_orders(book: Ledger, account: AccountRef) -> list[Order]:
+    """All live orders: a changed group moves every level to another index."""
+    index = keys.orders_index(account)
+    ids = book.run([(index, ("SMEMBERS", index))])[0]
+    found = book.run([(keys.holding(account, i), ("HGETALL", keys.holding(account, i))) for i in sorted(ids)])
+    return [codec.decode_order(written) for written in found if written]

@@ -1,0 +1,77 @@
+"""Orders as the record knows them: the latest version of each, column for field as `orders.rules.facts.Order`."""
+
+from typing import Any
+
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    DateTimeField,
+    DecimalField,
+    Index,
+    IntegerField,
+    Model,
+    Q,
+    TextField,
+)
+
+from accounts.models.columns import money, price, size
+from orders.models.rules import one_of_texts, whole
+from orders.rules.lifecycle import LIVE, TERMINAL
+
+
+class Order(Model):
+    """A name ending in `_at` is the book's `_at_ms`, as a time; NULL is its 0."""
+
+    order_id = CharField(max_length=48, primary_key=True)
+    account = CharField(max_length=40)
+    symbol = CharField(max_length=16)
+    order_type = CharField(max_length=10)
+    side = CharField(max_length=4)
+    status = CharField(max_length=14)
+    flow = CharField(max_length=8)
+    lots = size()
+    open_lots = size()
+    filled_lots = size()
+    leaves_lots = size()
+    order_price = price(null=True)
+    price_version = IntegerField()
+    open_price = price(null=True)
+    open_cost: "DecimalField[Any, Any]" = DecimalField(max_digits=38, decimal_places=20)
+    close_price = price(null=True)
+    stop_loss = price(null=True)
+    stop_version = IntegerField()
+    take_profit = price(null=True)
+    take_version = IntegerField()
+    expires_at = DateTimeField(null=True)
+    contract_size = size()
+    margin = money()
+    commission_kind = CharField(max_length=8)
+    commission_rate = size()
+    commission_timing = CharField(max_length=8)
+    commission = money()
+    profit = money()
+    swap = money()
+    reason = TextField(blank=True)
+    principal = CharField(max_length=64)
+    created_at = DateTimeField(null=True)
+    opened_at = DateTimeField(null=True)
+    closed_at = DateTimeField(null=True)
+    version = BigIntegerField()
+
+    class Meta:
+        ordering = ["-created_at", "order_id"]
+        indexes = [
+            Index(fields=["account", "-created_at"], name="order_of_account"),
+            Index(fields=["account"], condition=Q(status__in=sorted(LIVE)), name="order_live"),
+            Index(fields=["symbol", "-created_at"], name="order_of_symbol"),
+        ]
+        constraints = [
+            one_of_texts("status", sorted(LIVE | TERMINAL)),
+            one_of_texts("side", ["BUY", "SELL"]),
+            one_of_texts("flow", ["local", "provider"]),
+            whole("lots_add_up", Q(open_lots__gte=0) & Q(leaves_lots__gte=0) & Q(lots__gt=0)),
+            whole("terminal_is_flat", Q(status__in=sorted(LIVE)) | Q(open_lots=0, leaves_lots=0)),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_id

@@ -1,0 +1,25 @@
+"""When an instrument's market is open: weekly sessions on the wall clock of their own time zone."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from accounts.terms import Terms, TradingHours
+
+_MINUTES_A_DAY = 24 * 60
+
+
+def is_open(hours: TradingHours, moment_ms: int) -> bool:
+    """Whether `moment_ms` (UTC) falls into a session. A session moves with daylight saving, as its exchange does."""
+    local = datetime.fromtimestamp(moment_ms // 1000, ZoneInfo(hours.time_zone))
+    minute = local.weekday() * _MINUTES_A_DAY + local.hour * 60 + local.minute
+    return any(start <= minute < end for start, end in hours.sessions)
+
+
+def market_open(terms: Terms, moment_ms: int) -> bool:
+    """Whether an account on these terms may trade then; a group that ignores hours always may."""
+    return terms.ignore_hours or is_open(terms.hours, moment_ms)
+
+
+def utc_text(moment_ms: int) -> str:
+    """A moment for people to read: 2026-03-08T21:00:00Z."""
+    return f"{datetime.fromtimestamp(moment_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,185 @@
+"""The four beats of every verb: gather, decide, record, execute. A verb brings only the decision.
+
+A lost race (CONFLICT) or a price grown too old (EXPIRED) starts again from the gathering, with fresh
+quotes; a person is told `conflict` after 8 attempts.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any
+
+import redis
+import structlog
+
+from accounts import catalogue as catalogues
+from copytrading.kernel import clock
+from copytrading.kernel.decimals import text
+from copytrading.kernel.errors import InvariantBroken, LedgerUnavailable
+from copytrading.kernel.ids import AccountRef, command_id, digest
+from copytrading.kernel.rejections import Reason, Rejection
+from orders.book import announce, guard, quotes
+from orders.book.account import Cause, Changes, NotInBook, State, StoredAnswer, commit, load
+from orders.book.connection import market
+from orders.messages import Command, Done
+from orders.rules import pricing, valuation
+from orders.rules.facts import Desk, Market, Order, Quote
+
+ATTEMPTS = 8
+_NOT_BODY = ("principal", "key", "staff")
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What one attempt decides on."""
+
+    state: State
+    desk: Desk
+    command_id: str
+    at_ms: int
+
+    @property
+    def next_version(self) -> int:
+        return self.state.portfolio.version + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What shall become true and what the client is told. `quoted`: symbols whose prices it rests on."""
+
+    changes: Changes
+    answer: dict[str, Any]
+    quoted: frozenset[str] = frozenset()
+    note: str = ""
+
+
+Decide = Callable[[Gathered], Decision | Rejection]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a verb wants read: orders by id (or all live ones), symbols beside those held, prices or none."""
+
+    orders: tuple[str, ...] = ()
+    all_orders: bool = False
+    symbols: tuple[str, ...] = ()
+    prices: bool = True
+
+
+def attempt(command: Command, decide: Decide, needs: Needs, *, identity: str = "") -> Done | Rejection:
+    """Carry `command` out once. Raises LedgerUnavailable (nothing done) or OutcomeUnknown (it may be done)."""
+    named = identity or command_id(command.principal, command.account, command.verb, command.key)
+    body = body_hash(command)
+    for turn in range(ATTEMPTS):
+        gathered = gather(command.account, named, needs)
+        if isinstance(gathered, Rejection):
+            return gathered
+        if isinstance(gathered, StoredAnswer):
+            return _stored(gathered, named, body)
+        decision = decide(gathered)
+        if isinstance(decision, Rejection):
+            return decision
+        cause = Cause(
+            verb=command.verb,
+            command_id=named,
+            body_hash=body,
+            principal=command.principal,
+            answer=decision.answer,
+            valid_until_ms=_valid_until(gathered.desk, decision.quoted),
+            note=decision.note,
+        )
+        changes = _with_quotes(decision, gathered.desk.market)
+        result = commit(gathered.state.portfolio, command.account, changes, cause)
+        if result.outcome == "DONE":
+            announce.after(command.account, changes, gathered.desk.config.group)
+            return Done(decision.answer, named)
+        if result.outcome in ("REPLAY", "MISMATCH"):
+            return _stored(result.stored, named, body)
+        if result.outcome in ("EXISTS", "MISSING"):
+            raise InvariantBroken(f"{command.account}: {result.outcome} while committing {named}; run audit")
+        time.sleep(random.uniform(0, 0.002 * 2**turn))
+    return Rejection(Reason.conflict, f"account {command.account} changed {ATTEMPTS} times while this was decided")
+
+
+def gather(account: AccountRef, named: str, needs: Needs) -> Gathered | StoredAnswer | Rejection:
+    """Everything one attempt needs, or the answer that was already given to this command."""
+    try:
+        state = load(account, needs.orders, named, all_orders=needs.all_orders)
+    except NotInBook:
+        if not guard.enter(account):
+            return Rejection(Reason.account_not_found, f"there is no account {account}")
+        state = load(account, needs.orders, named, all_orders=needs.all_orders)
+    if state.stored:
+        return state.stored
+    catalogue = catalogues.current(state.epoch)
+    group = catalogue.groups.get(state.config.group)
+    if group is None:
+        return Rejection(Reason.missing_group_data, f"group {state.config.group!r} is not in the catalogue")
+    wanted = {*needs.symbols, *(order.symbol for order in state.orders.values()), *state.portfolio.exposures}
+    terms = {symbol: found for symbol in wanted if (found := catalogue.terms.get((group.name, symbol)))}
+    if missing := [symbol for symbol in state.portfolio.exposures if symbol not in terms]:
+        return Rejection(
+            Reason.missing_group_data, f"group {group.name} lacks terms for {', '.join(missing)}, which {account} holds"
+        )
+    prices = Market(clock.now_ms(), {})
+    if needs.prices:
+        asked = valuation.quotes_needed(terms, state.config.currency, terms, catalogue)
+        try:
+            prices = quotes.read(market(), asked)
+        except redis.exceptions.RedisError as error:
+            return Rejection(Reason.no_price, f"the market instance can't be reached: {error}")
+    return Gathered(state, Desk(state.config, group, terms, catalogue, prices), named, prices.now_ms)
+
+
+def first_refusal(*checks: Callable[[], Rejection | None]) -> Rejection | None:
+    """The first refusal in the order given; later checks are not asked."""
+    for check in checks:
+        if refused := check():
+            return refused
+    return None
+
+
+def body_hash(command: Command) -> str:
+    """What the client asked for, so that one key with another body is noticed."""
+    parts = [type(command).__name__]
+    for named in fields(command):
+        if named.name not in _NOT_BODY:
+            value = getattr(command, named.name)
+            parts.append(f"{named.name}={text(value) if isinstance(value, Decimal) else value}")
+    return digest(*parts)
+
+
+def order_of(gathered: Gathered, order_id: str) -> Order | Rejection:
+    """The named order, or why there is none."""
+    order = gathered.state.orders.get(order_id)
+    return order or Rejection(Reason.order_not_found, f"there is no live order {order_id} on this account")
+
+
+def quoted_symbols(desk: Desk, symbols: Iterable[str]) -> frozenset[str]:
+    return valuation.quotes_needed(symbols, desk.config.currency, desk.terms, desk.catalogue)
+
+
+def _valid_until(desk: Desk, quoted: frozenset[str]) -> int:
+    listed = [desk.catalogue.terms.get((desk.group.name, symbol)) for symbol in quoted if symbol in desk.market.quotes]
+    return pricing.valid_until([terms for terms in listed if terms], desk.market)
+
+
+def _with_quotes(decision: Decision, prices: Market) -> Changes:
+    named: Sequence[Quote] = [prices.quotes[symbol] for symbol in sorted(decision.quoted) if symbol in prices.quotes]
+    if not named:
+        return decision.changes
+    return Changes(
+        **{f.name: getattr(decision.changes, f.name) for f in fields(Changes) if f.name != "quotes"}, quotes=tuple(named)
+    )
+
+
+def _stored(stored: StoredAnswer | None, named: str, body: str) -> Done | Rejection:
+    if stored is None or stored.body_hash != body:
+        return Rejection(Reason.idempotency_mismatch, "this key was used with another body")
+    return Done(stored.answer, named, replayed=True)
+
+
+__all__ = ["Decision", "Gathered", "LedgerUnavailable", "Needs", "attempt", "first_refusal", "order_of"]

@@ -1,0 +1,93 @@
+"""Close an open order, in part or whole, and close all of an account's. A close meets no margin gate."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from copytrading.kernel.ids import OrderId, command_id, digest
+from copytrading.kernel.rejections import Reason, Rejection
+from orders.answers import show_order
+from orders.book.account import Changes, changed
+from orders.messages import CloseAll, CloseOrder, Done
+from orders.rules import admission, halts, pricing
+from orders.rules.facts import Order
+from orders.settlement import settle
+from orders.venues import venue_for
+from orders.verbs.attempt import Decision, Gathered, Needs, attempt, first_refusal, gather, order_of, quoted_symbols
+
+
+def close(command: CloseOrder) -> Done | Rejection:
+    return attempt(command, lambda gathered: _decide(command, gathered), Needs(orders=(command.order_id,)))
+
+
+def close_all(command: CloseAll) -> Done | Rejection:
+    """One close an order, each with a key derived from this command's, so that sending it again repeats nothing."""
+    named = command_id(command.principal, command.account, command.verb, command.key)
+    gathered = gather(command.account, "", Needs(all_orders=True, prices=False))
+    if not isinstance(gathered, Gathered):
+        assert isinstance(gathered, Rejection)
+        return gathered
+    results: list[dict[str, Any]] = []
+    for order in sorted(gathered.state.orders.values(), key=lambda order: order.order_id):
+        if order.status == "OPEN" and command.symbol in (None, order.symbol):
+            results.append(_one_result(order, close(_close_one(command, order, named))))
+    return Done({"results": results}, named)
+
+
+def open_position(gathered: Gathered, wanted: str) -> Order | Rejection:
+    order = order_of(gathered, wanted)
+    if isinstance(order, Rejection) or order.status == "OPEN":
+        return order
+    return Rejection(Reason.order_not_open, f"order {wanted} is {order.status}")
+
+
+def close_at(gathered: Gathered, order: Order, lots: Decimal, price: Decimal, reason: str) -> Decision | Rejection:
+    """The order closed by `lots` at the client's `price`, as its stamped flow says."""
+    venue = venue_for(order.flow)
+    if isinstance(venue, Rejection):
+        return venue
+    report = venue.execute(order, "out", lots, price, gathered.at_ms)
+    settled = settle(gathered.state.portfolio, order, report, gathered.desk)
+    if isinstance(settled, Rejection):
+        return settled
+    ended = settled.order.status == "CLOSED"
+    after = replace(settled.order, version=gathered.next_version, reason=reason if ended else order.reason)
+    return Decision(
+        Changes(changed(settled.portfolio), changed=(after,), deals=settled.deals, transfers=settled.transfers),
+        {"order": show_order(after)},
+        quoted_symbols(gathered.desk, (order.symbol,)),
+    )
+
+
+def _decide(command: CloseOrder, gathered: Gathered) -> Decision | Rejection:
+    order = open_position(gathered, command.order_id)
+    if isinstance(order, Rejection):
+        return order
+    desk, terms = gathered.desk, gathered.desk.terms[order.symbol]
+    lots = order.open_lots if command.lots is None else command.lots
+    quote = pricing.usable_quote(terms, desk.market)
+    if refused := first_refusal(
+        lambda: admission.check_rest(terms, order.open_lots, lots),
+        lambda: admission.check_status(desk.config.status, False, command.staff),
+        lambda: halts.check_halts(gathered.state.halts, desk.group.name, order.symbol, False, gathered.at_ms),
+        lambda: quote if isinstance(quote, Rejection) else None,
+    ):
+        return refused
+    assert not isinstance(quote, Rejection)
+    return close_at(gathered, order, lots, pricing.closing_price(terms, quote, order.side), "closed")
+
+
+def _close_one(command: CloseAll, order: Order, named: str) -> CloseOrder:
+    return CloseOrder(
+        account=command.account,
+        principal=command.principal,
+        staff=command.staff,
+        key=digest(named, order.order_id),
+        order_id=OrderId(order.order_id),
+    )
+
+
+def _one_result(order: Order, outcome: Done | Rejection) -> dict[str, Any]:
+    if isinstance(outcome, Rejection):
+        return {"ok": False, "order_id": order.order_id, "reason": outcome.reason.name, "detail": outcome.detail}
+    return {"ok": True, "order_id": order.order_id, "order": outcome.answer["order"]}

@@ -1,0 +1,116 @@
+"""A level was touched: a resting order opens, a stop loss or take profit closes. Asked by monitors only.
+
+A rejection here means "not now" or "no longer": the monitor drops a hint whose setting is gone and
+keeps one that has to wait for a price.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from copytrading.kernel.rejections import Reason, Rejection
+from orders.answers import show_order
+from orders.book.account import Changes, changed
+from orders.messages import Done, Fire
+from orders.rules import halts, hours, levels, pricing
+from orders.rules.facts import Desk, Order, Quote
+from orders.venues import venue_for
+from orders.verbs.admit import admit_fill
+from orders.verbs.attempt import Decision, Gathered, Needs, attempt, order_of, quoted_symbols
+from orders.verbs.close import close_at
+from orders.verbs.pending import cancelled
+
+_REASONS = {"stop_loss": "stop_loss", "take_profit": "take_profit"}
+#: Refusals of a fired order that end it; any other means that it waits.
+_ENDS_IT = (Reason.insufficient_margin, Reason.invalid_leverage, Reason.unsupported_flow)
+
+
+def fire(command: Fire) -> Done | Rejection:
+    return attempt(command, lambda gathered: _decide(command, gathered), Needs(orders=(command.order_id,)))
+
+
+def setting_of(order: Order, kind: str) -> int:
+    """The number of the setting that is in force, 0 when there is none to fire."""
+    if kind == "price":
+        return order.price_version if order.status == "PENDING" else 0
+    if order.status != "OPEN":
+        return 0
+    if kind == "stop_loss":
+        return order.stop_version if order.stop_loss is not None else 0
+    return order.take_version if order.take_profit is not None else 0
+
+
+def _decide(command: Fire, gathered: Gathered) -> Decision | Rejection:
+    order = order_of(gathered, command.order_id)
+    if isinstance(order, Rejection):
+        return order
+    if setting_of(order, command.kind) != command.level_version:
+        return Rejection(Reason.stop_not_set, f"{command.kind} of {order.order_id} has another setting by now")
+    desk, fired = gathered.desk, command.quote
+    terms = desk.terms[order.symbol]
+    if not hours.market_open(terms, desk.market.now_ms):
+        return Rejection(Reason.market_closed, f"the market of {order.symbol} is closed")
+    if not pricing.is_sound(fired) or pricing.is_stale(fired, terms.price_age_ms, desk.market.now_ms):
+        return Rejection(Reason.stale_price, f"the quote that touched {order.order_id} is too old by now")
+    if not _touched(order, command.kind, desk, fired):
+        return Rejection(Reason.price_moved, f"that quote does not touch {command.kind} of {order.order_id}")
+    if command.kind == "price":
+        return _open(order, fired, gathered)
+    price = levels.trigger_closing_price(terms, order.side, fired, _latest(order, desk))
+    decision = close_at(gathered, order, order.open_lots, price, _REASONS[command.kind])
+    return decision if isinstance(decision, Rejection) else _resting_on(decision, fired, gathered)
+
+
+def _open(order: Order, fired: Quote, gathered: Gathered) -> Decision | Rejection:
+    desk, before = gathered.desk, gathered.state.portfolio
+    if 0 < order.expires_at_ms <= gathered.at_ms:
+        return _end(order, "expired", gathered)
+    if halted := halts.check_halts(gathered.state.halts, desk.group.name, order.symbol, True, gathered.at_ms):
+        return halted
+    venue = venue_for(order.flow)
+    if isinstance(venue, Rejection):
+        return venue
+    price = levels.trigger_opening_price(desk.terms[order.symbol], order.side, fired, _latest(order, desk))
+    report = venue.execute(order, "in", order.leaves_lots, price, gathered.at_ms)
+    settled = admit_fill(before, order, report, desk)
+    if isinstance(settled, Rejection):
+        return _end(order, settled.reason.name, gathered) if settled.reason in _ENDS_IT else settled
+    after = replace(settled.order, version=gathered.next_version)
+    decision = Decision(
+        Changes(changed(settled.portfolio), changed=(after,), deals=settled.deals, transfers=settled.transfers),
+        {"order": show_order(after)},
+        quoted_symbols(desk, (order.symbol, *before.exposures)),
+    )
+    return _resting_on(decision, fired, gathered)
+
+
+def _end(order: Order, reason: str, gathered: Gathered) -> Decision:
+    after = cancelled(order, reason, gathered.next_version, gathered.at_ms)
+    return Decision(Changes(changed(gathered.state.portfolio), changed=(after,)), {"order": show_order(after)})
+
+
+def _touched(order: Order, kind: str, desk: Desk, fired: Quote) -> bool:
+    """The monitor's look was a hint: whether the level is really touched is asked with the terms of this attempt."""
+    terms = desk.terms[order.symbol]
+    bid, ask = pricing.client_bid(terms, fired), pricing.client_ask(terms, fired)
+    if kind == "price" and order.order_price is not None:
+        return levels.pending_fires(order.order_type, order.order_price, bid, ask)
+    if kind == "stop_loss" and order.stop_loss is not None:
+        return levels.stop_loss_fires(order.side, order.stop_loss, bid, ask)
+    if order.take_profit is None or _stop_touched(order, bid, ask):
+        return False  # if both fire on one quote, the stop loss does
+    return levels.take_profit_fires(order.side, order.take_profit, bid, ask)
+
+
+def _stop_touched(order: Order, bid: Decimal, ask: Decimal) -> bool:
+    return order.stop_loss is not None and levels.stop_loss_fires(order.side, order.stop_loss, bid, ask)
+
+
+def _latest(order: Order, desk: Desk) -> Quote | None:
+    """The newest quote, if it is good to fill with."""
+    latest = pricing.usable_quote(desk.terms[order.symbol], desk.market)
+    return None if isinstance(latest, Rejection) else latest
+
+
+def _resting_on(decision: Decision, fired: Quote, gathered: Gathered) -> Decision:
+    note = f"fired by {fired.bid}/{fired.ask} #{fired.sequence}"
+    return replace(decision, note=note)

@@ -1,0 +1,65 @@
+"""Halt trading, or lift a halt: in force on the ledger at once, kept in the record for the rebuild."""
+
+import structlog
+from django.db import DatabaseError
+
+from accounts.models import Halt as HaltRecord
+from copytrading.kernel import clock
+from copytrading.kernel.ids import is_group, is_symbol
+from copytrading.kernel.rejections import Reason, Rejection
+from orders.book import codec, keys
+from orders.book.connection import ledger
+from orders.rules.halts import Halt
+
+_log = structlog.get_logger(__name__)
+
+
+def check_scope(scope: str) -> Rejection | None:
+    """platform, group:<name> or instrument:<symbol>."""
+    kind, _, name = scope.partition(":")
+    if scope == "platform" or (kind == "group" and is_group(name)) or (kind == "instrument" and is_symbol(name)):
+        return None
+    return Rejection(
+        Reason.invalid_fields,
+        f"{scope!r} can't be halted",
+        {"scope": "Use platform, group:<name> or instrument:<symbol>."},
+    )
+
+
+def halt(halted: Halt, by: str) -> Rejection | None:
+    """Replaces an earlier halt of the same scope."""
+    if refused := check_scope(halted.scope):
+        return refused
+    ledger().run([(keys.HALTS, ("HSET", keys.HALTS, halted.scope, codec.encode_halt(halted)))])
+    _log.warning("halted", scope=halted.scope, reason=halted.reason, opens_only=halted.opens_only, by=by)
+    _record(halted.scope, by, halted)
+    return None
+
+
+def lift(scope: str, by: str) -> bool:
+    """True if there was a halt to lift."""
+    lifted = bool(ledger().run([(keys.HALTS, ("HDEL", keys.HALTS, scope))])[0])
+    _log.warning("halt_lifted", scope=scope, by=by, was_halted=lifted)
+    _record(scope, by, None)
+    return lifted
+
+
+def standing() -> list[Halt]:
+    written = ledger().run([(keys.HALTS, ("HGETALL", keys.HALTS))])[0]
+    return [codec.decode_halt(scope, value) for scope, value in sorted(written.items())]
+
+
+def _record(scope: str, by: str, halted: Halt | None) -> None:
+    """The record must not stand in the way of a halt: without the database it is in force all the same."""
+    try:
+        HaltRecord.objects.filter(scope=scope, lifted_at=None).update(lifted_at=clock.now(), lifted_by=by)
+        if halted:
+            HaltRecord.objects.create(
+                scope=scope,
+                opens_only=halted.opens_only,
+                reason=halted.reason,
+                until=clock.from_ms(halted.until_ms) if halted.until_ms else None,
+                set_by=by,
+            )
+    except DatabaseError as error:
+        _log.error("halt_not_recorded", scope=scope, error=str(error), advice="set it again once PostgreSQL is back")

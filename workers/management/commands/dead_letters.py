@@ -1,0 +1,51 @@
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from copytrading.kernel import clock
+from orders.book import work
+from orders.book.codec import to_json
+from orders.book.connection import ledger
+
+QUEUES = ("record",)
+
+
+class Command(BaseCommand):
+    help = "Messages that failed five times: list, show, retry (back into the queue) or discard."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("action", choices=["list", "show", "retry", "discard"])
+        parser.add_argument("ids", nargs="*", help="Ids as list prints them, or: all.")
+        parser.add_argument("--queue", choices=QUEUES, help="Only this queue.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        queues = [options["queue"]] if options["queue"] else QUEUES
+        letters = [letter for queue in queues for letter in work.dead_letters(ledger(), queue)]
+        if options["action"] == "list":
+            for letter in letters:
+                self.stdout.write(f"{letter.id}  {letter.queue}  {clock.from_ms(letter.died_at_ms):%Y-%m-%d %H:%M:%S}  {letter.error[:100]}")
+            self.stdout.write(f"{len(letters)} dead letters")
+            return
+        for letter in self._named(letters, options["ids"]):
+            self._act(options["action"], letter)
+
+    def _named(self, letters: Iterable[work.DeadLetter], ids: list[str]) -> list[work.DeadLetter]:
+        if not ids:
+            raise CommandError("name the letters by the ids that `dead_letters list` prints, or write: all")
+        by_id = {letter.id: letter for letter in letters}
+        if ids == ["all"]:
+            return list(by_id.values())
+        if missing := [name for name in ids if name not in by_id]:
+            raise CommandError(f"there is no dead letter {', '.join(missing)}; see `dead_letters list`")
+        return [by_id[name] for name in ids]
+
+    def _act(self, action: str, letter: work.DeadLetter) -> None:
+        if action == "show":
+            self.stdout.write(f"{letter.id} of {letter.queue}\n  {to_json(letter.fields)}\n  {letter.error}")
+        elif action == "retry":
+            work.retry(ledger(), letter)
+            self.stdout.write(f"{letter.id} is back in queue:{letter.queue}")
+        else:
+            work.discard(ledger(), letter)
+            self.stdout.write(f"{letter.id} is discarded")

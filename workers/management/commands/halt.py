@@ -1,0 +1,53 @@
+import getpass
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from copytrading.kernel import clock
+from orders.rules.halts import Halt
+from orders.verbs import halt as halts
+
+
+class Command(BaseCommand):
+    help = (
+        "Stops trading on the platform, for a group or in an instrument, or lifts that. In force at once; works without "
+        "PostgreSQL. Without arguments: the halts that stand. Example: halt instrument:EURUSD --reason 'feed is down'"
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("scope", nargs="?", help="platform, group:<name> or instrument:<symbol>.")
+        parser.add_argument("--reason", help="Why; traders read it.")
+        parser.add_argument("--everything", action="store_true", help="Closing too. Without it only opening is stopped.")
+        parser.add_argument("--until", help="When it ends by itself, such as 2026-01-31T18:00+00:00; else until lifted.")
+        parser.add_argument("--lift", action="store_true", help="Lift the halt of this scope.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        by = f"console:{getpass.getuser()}"
+        if options["scope"] and options["lift"]:
+            lifted = halts.lift(options["scope"], by)
+            self.stdout.write(f"{options['scope']}: {'lifted' if lifted else 'was not halted'}")
+        elif options["scope"]:
+            self._halt(options, by)
+        for halt in halts.standing():
+            until = f"until {clock.from_ms(halt.until_ms):%Y-%m-%d %H:%M} UTC" if halt.until_ms else "until lifted"
+            what = "opening" if halt.opens_only else "everything"
+            self.stdout.write(f"{halt.scope}: {what} is halted {until}: {halt.reason}")
+
+    def _halt(self, options: dict[str, Any], by: str) -> None:
+        if not options["reason"]:
+            raise CommandError("say why with --reason; traders read it")
+        until_ms = 0
+        if options["until"]:
+            try:
+                until = datetime.fromisoformat(options["until"])
+            except ValueError as error:
+                raise CommandError(f"--until {options['until']} is no time; write 2026-01-31T18:00+00:00") from error
+            if until.tzinfo is None:
+                raise CommandError("--until needs a time zone, such as +00:00")
+            until_ms = int(until.timestamp() * 1000)
+            if until_ms <= clock.now_ms():
+                raise CommandError("--until has passed already")
+        refused = halts.halt(Halt(options["scope"], not options["everything"], options["reason"], until_ms), by)
+        if refused:
+            raise CommandError(f"{refused.detail}: {' '.join(refused.fields.values())}")

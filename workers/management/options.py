@@ -1,0 +1,29 @@
+"""Options and clean stop that every worker command shares."""
+
+import signal
+import threading
+from typing import Any, ClassVar
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from workers.base import Worker
+
+
+class WorkerCommand(BaseCommand):
+    """`manage.py <worker>`: runs one worker until SIGTERM or Ctrl-C, finishing the step under way."""
+
+    worker: ClassVar[type[Worker]]
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--consumer", default="", help="Name among the workers of this kind; default: host and process id.")
+        parser.add_argument("--batch", type=int, default=200, help="How many messages to take at once (default 200).")
+        parser.add_argument("--once", action="store_true", help="Stop when there is nothing more to do.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        self.made(options, stop).run(once=options["once"])
+
+    def made(self, options: dict[str, Any], stop: threading.Event) -> Worker:
+        return self.worker(options["consumer"], options["batch"], stop)

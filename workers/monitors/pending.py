@@ -1,0 +1,216 @@
+"""pending_monitor: fires local resting orders, stop losses and take profits, and ends pending orders that expired.
+
+Levels are hints: every firing is decided by the `fire` verb from a fresh load. What a level's order or
+account can't do now (market closed, halted, price too old) waits for a later quote; a level whose
+setting is gone is dropped, here and from the index.
+"""
+
+import zlib
+from collections import deque
+from collections.abc import Iterator
+
+from accounts import catalogue as catalogues
+from accounts.terms import Catalogue
+from copytrading.kernel import clock
+from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
+from copytrading.kernel.ids import AccountRef, OrderId
+from copytrading.kernel.rejections import Reason, Rejection
+from orders.book import keys, quotes, terms
+from orders.book.connection import Call, ledger, market
+from orders.book.triggers import KIND_OF, Level, level_from_member
+from orders.messages import CancelPending, Fire
+from orders.rules import pricing
+from orders.rules.facts import Quote
+from orders.verbs import carry_out
+from workers.base import Worker
+from workers.monitors.levels import SIDES, LevelBook
+
+REREAD_S = 60.0
+EXPIRY_EVERY_S = 1.0
+WAIT_S = 1.0
+_LISTEN_S = 0.25
+_NEWS_AT_ONCE = 1_000
+PRINCIPAL = "system:pending_monitor"
+
+#: The load showed that there is nothing to fire any more.
+_GONE = (
+    Reason.stop_not_set,
+    Reason.order_not_found,
+    Reason.order_not_open,
+    Reason.order_not_pending,
+    Reason.account_not_found,
+)
+
+
+class PendingMonitor(Worker):
+    """One step hears a batch of ticks. `shard` (k, n) takes the symbols whose CRC-32 is k modulo n."""
+
+    name = "pending_monitor"
+    shard: tuple[int, int] = (0, 1)
+
+    def prepare(self) -> None:
+        self._levels = LevelBook()
+        self._waiting: deque[tuple[float, Level]] = deque()
+        self._latest: dict[str, Quote] = {}
+        self._news_at = "$"
+        self._heard: Iterator[quotes.Heard] | None = None
+        self._reread_at = self._expired_at = float("-inf")
+        self._symbols: tuple[str, ...] = ()
+
+    def lag(self) -> dict[str, str]:
+        return {"levels": str(len(self._levels)), "waiting": str(len(self._waiting))}
+
+    def step(self) -> bool:
+        catalogue = catalogues.current(terms.epoch())
+        self._follow_symbols(catalogue)
+        heard = next(self._heard) if self._heard else quotes.Heard((), False)
+        if heard.missed or clock.monotonic() - self._reread_at > REREAD_S:
+            self._reread(catalogue)
+        self._read_news()
+        self._try_waiting()
+        for quote in heard.quotes:
+            self._latest[quote.symbol] = quote
+            self._on_quote(quote, catalogue)
+        if clock.monotonic() - self._expired_at > EXPIRY_EVERY_S:
+            self._expired_at = clock.monotonic()
+            self._end_expired()
+        return bool(heard.quotes)
+
+    def mine(self, symbol: str) -> bool:
+        number, of = self.shard
+        return zlib.crc32(symbol.encode()) % of == number
+
+    def _follow_symbols(self, catalogue: Catalogue) -> None:
+        symbols = tuple(sorted({symbol for _, symbol in catalogue.terms if self.mine(symbol)}))
+        if symbols != self._symbols or self._heard is None:
+            self._symbols = symbols
+            self._heard = quotes.listen(market(), symbols, _LISTEN_S) if symbols else None
+            if self._heard is None:
+                self.stop.wait(_LISTEN_S)
+
+    def _reread(self, catalogue: Catalogue) -> None:
+        """Every level of this share from the indexes; news from before it adds nothing new."""
+        self._reread_at = clock.monotonic()
+        newest = ledger().node_of(keys.QUEUE_LEVELS).xrevrange(keys.QUEUE_LEVELS, count=1)
+        self._news_at = newest[0][0] if newest else "0-0"
+        wanted = [
+            (family, symbol, group, side)
+            for group, symbol in sorted(catalogue.terms)
+            if self.mine(symbol)
+            for family, sides in SIDES.items()
+            for side in sides
+        ]
+        calls: list[Call] = []
+        for family, symbol, group, side in wanted:
+            key = keys.level_index(family, symbol, group, side)
+            calls.append((key, ("ZRANGE", key, 0, -1, "WITHSCORES")))
+        found: list[Level] = []
+        for named, rows in zip(wanted, ledger().run(calls), strict=True):
+            for member, score in _pairs(rows):
+                if level := level_from_member(*named, member, score):
+                    found.append(level)
+        self._levels.replace(found)
+        self._waiting.clear()
+
+    def _read_news(self) -> None:
+        """Levels set since the last look. Read before quotes are judged, so that none set before a tick is missed by it."""
+        node = ledger().node_of(keys.QUEUE_LEVELS)
+        while news := _entries(node.xread({keys.QUEUE_LEVELS: self._news_at}, count=_NEWS_AT_ONCE)):
+            for name, values in news:
+                self._news_at = name
+                if self.mine(values["symbol"]) and (level := _level_of_news(values)):
+                    self._levels.add(level)
+
+    def _on_quote(self, quote: Quote, catalogue: Catalogue) -> None:
+        if not pricing.is_sound(quote):
+            return
+        for group in list(self._levels.groups_of(quote.symbol)):
+            offered = catalogue.terms.get((group, quote.symbol))
+            if offered is None:
+                continue
+            bid, ask = pricing.client_bid(offered, quote), pricing.client_ask(offered, quote)
+            fired = self._levels.touched(quote.symbol, group, bid, ask)
+            for place, level in enumerate(fired):
+                try:
+                    self._fire(level, quote)
+                except Exception:
+                    for left in fired[place:]:
+                        self._levels.add(left)
+                    raise
+
+    def _fire(self, level: Level, quote: Quote) -> None:
+        command = Fire(
+            account=AccountRef.parse(level.account),
+            principal=PRINCIPAL,
+            key=f"{level.order_id}:{level.family}:{level.version}",
+            staff=True,
+            order_id=OrderId(level.order_id),
+            kind=KIND_OF[level.family],
+            level_version=level.version,
+            quote=quote,
+        )
+        try:
+            outcome = carry_out(command)
+        except OutcomeUnknown:
+            outcome = carry_out(command)  # the same command: what was done is told, and not done again
+        if isinstance(outcome, Rejection) and outcome.reason not in _GONE:
+            self._log.info("level_waits", level=level.member, reason=outcome.reason.name, detail=outcome.detail)
+            self._waiting.append((clock.monotonic() + WAIT_S, level))
+            return
+        ledger().run([(level.key, ("ZREM", level.key, level.member))])
+        done = "gone" if isinstance(outcome, Rejection) else "fired"
+        self._log.info(done, level=level.member, family=level.family, price=str(level.price))
+
+    def _try_waiting(self) -> None:
+        while self._waiting and self._waiting[0][0] <= clock.monotonic():
+            self._levels.add(self._waiting.popleft()[1])
+
+    def _end_expired(self) -> None:
+        """Pending orders whose time has come; the index is a hint, so a modified one is looked at and left."""
+        listed = [(symbol, keys.expiry_index(symbol)) for symbol in self._symbols]
+        due = ledger().run([(key, ("ZRANGE", key, "-inf", clock.now_ms(), "BYSCORE")) for _, key in listed])
+        for (_, key), members in zip(listed, due, strict=True):
+            for member in members:
+                if self._end_one(member):
+                    ledger().run([(key, ("ZREM", key, member))])
+
+    def _end_one(self, member: str) -> bool:
+        account, order_id, version = member.split("|")
+        command = CancelPending(
+            account=AccountRef.parse(account),
+            principal=PRINCIPAL,
+            key=f"{order_id}:expiry:{version}",
+            staff=True,
+            order_id=OrderId(order_id),
+            because="expired",
+        )
+        try:
+            outcome = carry_out(command)
+        except (LedgerUnavailable, OutcomeUnknown) as error:
+            self._log.warning("expiry_waits", order=order_id, error=str(error))
+            return False
+        if isinstance(outcome, Rejection) and outcome.reason not in _GONE and outcome.reason is not Reason.conflict:
+            self._log.info("expiry_waits", order=order_id, reason=outcome.reason.name)
+            return False
+        return True
+
+
+def _pairs(rows: list[object]) -> list[tuple[str, float]]:
+    """redis-py gives pairs, or a flat list of members and scores, by protocol."""
+    if rows and isinstance(rows[0], list | tuple):
+        return [(str(row[0]), float(row[1])) for row in rows]  # type: ignore[index]
+    return [(str(rows[at]), float(str(rows[at + 1]))) for at in range(0, len(rows), 2)]
+
+
+def _entries(read: object) -> list[tuple[str, dict[str, str]]]:
+    if not read:
+        return []
+    entries = next(iter(read.values())) if isinstance(read, dict) else read[0][1]  # type: ignore[index]
+    return entries[0] if entries and isinstance(entries[0], list) else entries
+
+
+def _level_of_news(values: dict[str, str]) -> Level | None:
+    named = (values["family"], values["symbol"], values["group"], values["side"])
+    return level_from_member(*named, values["member"], float(values["price"]))  # type: ignore[arg-type]
+
+

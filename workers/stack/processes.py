@@ -1,0 +1,43 @@
+"""Which processes run. One line each: its name, what it runs, and what it is for."""
+
+import sys
+from dataclasses import dataclass
+
+from copytrading.env import BASE_DIR, Env
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    name: str
+    command: tuple[str, ...]
+    purpose: str
+
+
+def _manage(name: str, purpose: str, *arguments: str) -> Process:
+    return Process(name, (sys.executable, str(BASE_DIR / "manage.py"), name, *arguments), purpose)
+
+
+def _module(name: str, purpose: str, *arguments: str) -> Process:
+    return Process(name, (sys.executable, "-m", *arguments), purpose)
+
+
+def processes(env: Env) -> tuple[Process, ...]:
+    """In the order they are started. One blocking thread a web worker is the quickest; more only cost."""
+    return (
+        _module(
+            "web", "API, documentation and admin", "granian", "--interface", "wsgi", "copytrading.wsgi:application",
+            "--host", env.bind, "--port", str(env.web_port), "--workers", str(env.web_workers),
+            "--blocking-threads", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "5", "--log-level", "warning",
+        ),
+        _manage("sweeper", "finds what was lost or left under way"),
+        _manage("market_feed", "prices"),
+        _manage("worker_record", "journals into PostgreSQL"),
+        _manage("pending_monitor", "fires pending orders, stop losses and take profits"),
+        _manage("margin_monitor", "watches margin levels"),
+        _module(
+            "celery", "what the clock starts", "celery", "--app", "copytrading", "--quiet", "worker", "--beat",
+            "--pool", "solo", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
+            "--schedule", str(env.data_dir / "celerybeat-schedule"),
+        ),
+        _manage("demo_trader", "trades on the demo account of autotrader"),
+    )

@@ -1,0 +1,117 @@
+"""From nothing to everything, in words, and back."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from django.db import connections
+from rich.console import Console
+
+from copytrading import env
+from copytrading.env import Env
+from copytrading.kernel import clock
+from orders.book import connection
+from workers import board
+from workers.stack import folder, preparation
+from workers.stack.child import Child
+from workers.stack.preparation import Demo
+from workers.stack.processes import processes
+from workers.stack.supervisor import Supervisor
+
+START_LIMIT_S = 60.0
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+Handler = Callable[[int, FrameType | None], None]
+
+
+def everything(settings: Env) -> None:
+    """Returns when it was asked to stop and all is stopped.
+
+    Raises StackRefused or ServerFailed, or KeyboardInterrupt when stopped before all was up; nothing is left running.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    began = clock.monotonic()
+    _on_signals(_interrupt)
+    with folder.held(settings.data_dir):
+        if ended := folder.end_orphans(settings.data_dir):
+            console.print(f"Ended {ended} processes that an earlier run had left behind.")
+        preparation.check_port(settings.bind, settings.web_port)
+        console.print(f"Starting; Ctrl-C stops everything. Data and logs are in {settings.data_dir}")
+        with preparation.servers(settings, console.print) as servers:
+            preparation.make_tables()
+            demo = preparation.seed(settings)
+            connections.close_all()
+            supervisor = Supervisor(servers, _children(settings), console.print)
+            with _supervised(supervisor, console):
+                _await_web(settings, supervisor)
+                about = _about(settings, demo)
+                told = f"\nEverything is up after {clock.monotonic() - began:.0f} s."
+                console.print(told, *about, sep="\n  ", end="\n\n")
+                _show(console, supervisor, about)
+    console.print("Everything is stopped; the data are kept.")
+
+
+@contextmanager
+def _supervised(supervisor: Supervisor, console: Console) -> Iterator[None]:
+    _on_signals(supervisor.on_signal)
+    try:
+        supervisor.start()
+        for child in supervisor.children:
+            console.print(f"  {child.process.name:16} {child.process.purpose}")
+        yield
+    finally:
+        console.print("Stopping ...")
+        supervisor.stop()
+        connection.close_all()
+
+
+def _children(settings: Env) -> list[Child]:
+    logs = settings.data_dir / "logs"
+    logs.mkdir(exist_ok=True)
+    environ = env.for_child(settings, **{folder.MARK: str(settings.data_dir)})
+    return [Child(process, logs / f"{process.name}.log", environ) for process in processes(settings)]
+
+
+def _await_web(settings: Env, supervisor: Supervisor) -> None:
+    """Until the web answers; it may take longer than that on a busy machine, and is then told to be late."""
+    deadline = clock.monotonic() + START_LIMIT_S
+    while clock.monotonic() < deadline and not supervisor.wait(0.1):
+        if preparation.answers(settings.bind, settings.web_port):
+            return
+
+
+def _about(settings: Env, demo: Demo) -> list[str]:
+    site = f"http://{'127.0.0.1' if settings.bind in ('0.0.0.0', '::') else settings.bind}:{settings.web_port}"  # noqa: S104  # nosec B104
+    kept = f" (kept in {demo.password_kept_in})" if demo.password_kept_in else ""
+    return [
+        f"API       {site}/api/       described at {site}/api/docs",
+        f"Admin     {site}/admin/",
+        f"Log in as {', '.join(demo.users)}; password: {demo.password}{kept}",
+        *(f"{account!s:24} {owner:12} {key}" for account, owner, key in demo.accounts),
+    ]
+
+
+def _show(console: Console, supervisor: Supervisor, about: list[str]) -> None:
+    with board.Sampler() as sampler:
+        board.show(
+            console,
+            supervisor.wait,
+            lambda: board.screen(sampler.latest, _processes(supervisor), about[:3]),
+            lambda: board.line(sampler.latest),
+        )
+
+
+def _processes(supervisor: Supervisor) -> list[board.ProcessReading]:
+    return [
+        board.ProcessReading(child.process.name, child.pid, child.up_s, child.restarts, child.memory())
+        for child in supervisor.children
+    ]
+
+
+def _on_signals(handler: Handler) -> None:
+    for number in HANDLED:
+        signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

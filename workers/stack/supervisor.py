@@ -1,0 +1,71 @@
+"""Keeps the children and the embedded servers running, and stops them in order: children first, then servers."""
+
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from copytrading.embedded import Server
+from copytrading.kernel import clock
+from workers.stack.child import Child
+
+STOP_LIMIT_S = 15.0
+_POLL_S = 0.1
+
+
+class Supervisor:
+    """`say` takes one line for the person at the terminal."""
+
+    def __init__(self, servers: Sequence[Server], children: Sequence[Child], say: Callable[[str], None]) -> None:
+        self.servers = servers
+        self.children = children
+        self._say = say
+        self._signals = 0
+        self._woken = threading.Event()
+
+    @property
+    def stopping(self) -> bool:
+        return self._signals > 0
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """The first asks everything to stop in order, the second hurries."""
+        self._signals += 1
+        self._woken.set()
+
+    def start(self) -> None:
+        for child in self.children:
+            child.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Watches for so long. True at once when a signal has asked to stop."""
+        deadline = clock.monotonic() + seconds
+        while not self.stopping and clock.monotonic() < deadline:
+            self.watch()
+            self._woken.wait(_POLL_S)
+        return self.stopping
+
+    def watch(self) -> None:
+        for server in self.servers:
+            if server.pid is None:
+                self._say(f"{server.folder.name} has ended; starting it again. Its log: {server.log}")
+                server.start()
+        for child in self.children:
+            if told := child.watch():
+                self._say(told)
+
+    def stop(self) -> None:
+        """Servers are stopped by whoever started them."""
+        asked = self._signals
+        for child in self.children:
+            child.ask_to_stop()
+        deadline = clock.monotonic() + STOP_LIMIT_S
+        while not all(child.stopped() for child in self.children):
+            if clock.monotonic() > deadline or self._signals > asked:
+                break
+            self._woken.clear()
+            self._woken.wait(_POLL_S)
+        for child in self.children:
+            if not child.stopped():
+                self._say(f"{child.process.name} did not stop in time; killing it.")
+            child.kill()
+
+

@@ -1,0 +1,111 @@
+"""sweeper: finishes what a crash left half told.
+
+It compares every account's version with its marks and announces again what lags, indexes what was not
+indexed, finishes transfers under way, opens restarted ledger nodes for trading after checking them, and
+trims the stream of level news by age.
+"""
+
+from collections.abc import Iterator
+
+from django.db import DatabaseError
+
+from copytrading.kernel import clock
+from copytrading.kernel.ids import AccountRef
+from orders.book import guard, keys
+from orders.book.connection import Call, ledger
+from orders.book.streams import announcement, versions_and_marks
+from orders.book.triggers import index_account
+from orders.book.work import dead_letters
+from orders.verbs.money import finish_transfer
+from workers.base import Worker
+
+LAG_S = 2.0
+REFRESH_S = 30.0
+NEWS_LIFE_MS = 600_000
+_PAUSE_S = 0.5
+
+
+class Sweeper(Worker):
+    """One step looks at up to 500 accounts."""
+
+    name = "sweeper"
+    _listed_at = float("-inf")
+
+    def prepare(self) -> None:
+        self._behind: dict[tuple[AccountRef, str], tuple[int, float]] = {}
+        self._walk: Iterator[list[AccountRef]] = iter(())
+        self._lagging = 0
+
+    def lag(self) -> dict[str, str]:
+        return {"lag": str(self._lagging)}
+
+    def step(self) -> bool:
+        if faults := guard.clear():
+            self._log.critical("ledger_not_cleared", faults=faults[:20], count=len(faults))
+            self.stop.wait(_PAUSE_S)
+            return False
+        batch = next(self._walk, None)
+        if batch is None:
+            self._begin_pass()
+            return False
+        self._sweep(batch)
+        return True
+
+    def _begin_pass(self) -> None:
+        self._lagging = len(self._behind)
+        self._list_accounts()
+        oldest = f"{clock.now_ms() - NEWS_LIFE_MS}-0"
+        ledger().run([(keys.QUEUE_LEVELS, ("XTRIM", keys.QUEUE_LEVELS, "MINID", "~", oldest))])
+        parked = {letter.fields.get("account") for letter in dead_letters(ledger(), "record")}
+        wanted = [account for account in self._accounts if str(account) not in parked]
+        self._walk = iter([wanted[at : at + guard.PIPELINE] for at in range(0, len(wanted), guard.PIPELINE)])
+        self.stop.wait(_PAUSE_S)
+
+    def _list_accounts(self) -> None:
+        """The list is kept while PostgreSQL is away: sweeping goes on without it."""
+        if clock.monotonic() - self._listed_at < REFRESH_S:
+            return
+        try:
+            self._accounts = [account for account, _ in guard.entered_accounts()]
+            self._listed_at = clock.monotonic()
+        except DatabaseError as error:
+            if not hasattr(self, "_accounts"):
+                raise
+            self._log.warning("accounts_not_listed", error=str(error))
+
+    def _sweep(self, batch: list[AccountRef]) -> None:
+        leaving = ledger().run([_under_way(account) for account in batch])
+        for (account, version, marks), transfers in zip(versions_and_marks(ledger(), batch), leaving, strict=True):
+            for transfer_id in transfers:
+                self._finish(account, transfer_id)
+            for consumer in keys.CONSUMERS:
+                mark = int(marks.get(consumer, "0"))
+                if self._lags(account, consumer, mark, version):
+                    self._tell_again(account, consumer, mark)
+
+    def _lags(self, account: AccountRef, consumer: str, mark: int, version: int) -> bool:
+        """Behind, and at the same mark for LAG_S: a mark that moves is somebody at work."""
+        if mark >= version:
+            self._behind.pop((account, consumer), None)
+            return False
+        seen, since = self._behind.setdefault((account, consumer), (mark, clock.monotonic()))
+        if seen != mark:
+            self._behind[account, consumer] = (mark, clock.monotonic())
+            return False
+        return clock.monotonic() - since >= LAG_S
+
+    def _tell_again(self, account: AccountRef, consumer: str, mark: int) -> None:
+        self._log.info("told_again", account=str(account), consumer=consumer, mark=mark)
+        self._behind.pop((account, consumer), None)
+        if consumer == "index":
+            index_account(account, mark)
+        else:
+            ledger().run([announcement(account)])
+
+    def _finish(self, account: AccountRef, transfer_id: str) -> None:
+        arrived = finish_transfer(account, transfer_id)
+        self._log.info("transfer_finished", account=str(account), transfer=transfer_id, arrived=arrived)
+
+
+def _under_way(account: AccountRef) -> Call:
+    return keys.transfers(account), ("HKEYS", keys.transfers(account))
