@@ -61,7 +61,6 @@ class UserAdmin(ByRole, DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    inlines = (ApiKeyInline,)
     list_display = ("username", "shown_role", "email", "first_name", "last_name", "is_active", "last_login")
     list_filter = ("role", "is_active")
     search_fields = ("username", "email", "first_name", "last_name")
@@ -78,6 +77,9 @@ class UserAdmin(ByRole, DjangoUserAdmin, ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         beyond = isinstance(obj, User) and obj.is_superuser and not getattr(request.user, "is_superuser", False)
         return configures(request) and not beyond
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[type[TabularInline]]:
+        return [ApiKeyInline] if obj else []
 
     @display(description="role", ordering="role", label=_ROLE_COLOURS)
     def shown_role(self, user: User) -> str:
@@ -282,6 +284,9 @@ class CurrencyAdmin(TermsAdmin):
     permanent = ("code", "digits")
     list_display = ("code", "digits")
     search_fields = ("code",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
 
 @admin.register(Halt)

@@ -5,6 +5,7 @@ configure, and nobody deletes, since orders and money refer to what was.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -55,7 +56,7 @@ class PlainNumber(forms.DecimalField):
     """Shows 0.0001, not 0.0001000000, and takes no NaN and no exponent."""
 
     def prepare_value(self, value: Any) -> Any:
-        return value if value is None or isinstance(value, str) else decimals.text(value)
+        return decimals.text(value) if isinstance(value, Decimal) else value
 
 
 #: For `formfield_overrides`.

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 import django_stubs_ext
+from celery.schedules import crontab
 
 from copytrading import env, logs
 
@@ -37,7 +38,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.postgres",
-    "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
     "knox",
@@ -106,11 +106,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = ENV.data_dir / "static"
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
-}
+# Served straight from the packages that bring them: nothing to collect, nothing that could be out of date.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -154,6 +152,12 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+#: What the clock starts. Written into the database when beat starts; from then on editable in the admin.
+CELERY_BEAT_SCHEDULE = {
+    "nightly audit": {"task": "workers.tasks.nightly_audit", "schedule": crontab(hour="22", minute="30")},
+    "pruning": {"task": "workers.tasks.prune", "schedule": crontab(hour="3", minute="10")},
+    "refresh of terms": {"task": "workers.tasks.refresh_terms", "schedule": 60.0},
+}
 
 UNFOLD = {
     "SITE_TITLE": "Copy trading",

@@ -25,6 +25,13 @@ urlpatterns = [
         SpectacularSwaggerView.as_view(renderer_classes=[TemplateHTMLRenderer], url_name="schema", **_OPEN),
         name="docs",
     ),
+    path("", include("orders.api.health")),
     path("api/", include("accounts.api.urls")),
     path("api/", include("orders.api.urls")),
 ]
+
+# Under api/ these answer in JSON, elsewhere as Django does.
+handler400 = "accounts.api.problems.bad_request"
+handler403 = "accounts.api.problems.permission_denied"
+handler404 = "accounts.api.problems.page_not_found"
+handler500 = "accounts.api.problems.server_error"

@@ -5,7 +5,7 @@ busy account is compared as exactly as an idle one. Nothing is changed here.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import IntEnum
@@ -16,7 +16,7 @@ from django.db.models import F, Q, Sum, Window
 from django.db.models.functions import Lag
 
 from accounts import catalogue as catalogues
-from accounts.models import model_of
+from accounts.models import rows_of
 from accounts.terms import Catalogue
 from copytrading.kernel import clock
 from copytrading.kernel.decimals import ZERO, text
@@ -25,9 +25,9 @@ from copytrading.kernel.ids import AccountRef
 from orders.book import codec, guard, keys, rebuild, terms
 from orders.book.connection import Call, Ledger, ReplyLost, unguarded_ledger
 from orders.book.triggers import levels_of
-from orders.models import JournalEntry, Transfer
+from orders.models import AuditReport, JournalEntry, Transfer
 from orders.recorder import parse
-from orders.rules import facts
+from orders.rules import facts, margin
 from orders.rules.lifecycle import TERMINAL
 from orders.settlement import margin_in_use
 
@@ -35,6 +35,7 @@ CREDIT_KINDS = ("credit_in", "credit_out")
 #: A transfer that left longer ago than this is a difference: the sweeper should have finished it.
 UNDER_WAY_MS = 60_000
 _SNAPSHOTS = 20
+_KEPT = 1_000
 
 
 class Outcome(IntEnum):
@@ -44,6 +45,14 @@ class Outcome(IntEnum):
     DRIFT = 1
     LOSS = 2
     UNCHECKED = 3
+
+
+_WORDS = {
+    Outcome.CLEAN: "clean: the book and the record agree",
+    Outcome.DRIFT: "drift: the differences are to be explained or mended",
+    Outcome.LOSS: "loss suspected: stop trading (manage.py halt platform --everything), then manage.py rebuild_book",
+    Outcome.UNCHECKED: "could not check: something is down",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,17 @@ def outcome_of(differences: Iterable[Difference]) -> Outcome:
     return max((difference.gravity for difference in differences), default=Outcome.CLEAN)
 
 
+def report(differences: Sequence[Difference], accounts: int, seconds: float) -> AuditReport:
+    """The report of an audit that has ended; not yet saved."""
+    outcome = outcome_of(differences)
+    return AuditReport(
+        outcome=outcome,
+        accounts=accounts,
+        differences=[[found.what, found.where, found.detail] for found in differences[:_KEPT]],
+        summary=f"{accounts} accounts, {len(differences)} differences in {seconds:.1f} s; {_WORDS[outcome]}",
+    )
+
+
 def _account(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterator[Difference]:
     where = str(account)
     try:
@@ -122,7 +142,7 @@ def _account(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterato
 
 def _recorded(account: AccountRef, catalogue: Catalogue) -> Recorded:
     with transaction.atomic():
-        row = model_of(account.kind)._default_manager.select_for_update(of=("self",)).get(pk=account.id)
+        row = rows_of(account.kind).select_for_update(of=("self",)).get(pk=account.id)
         orders = rebuild.live_orders(account)
     config = facts.Config(row.group_id, row.leverage, row.currency, row.status, row.sending_orders, row.owner_id)
     portfolio = rebuild.portfolio_of(row, orders, catalogue, row.book_ledger_id)
@@ -203,7 +223,7 @@ def _fields(what: str, where: str, expected: object, found: object, skipped: tup
 
 def _inside_ledger(account: AccountRef, found: Found, catalogue: Catalogue) -> Iterator[Difference]:
     """Exposure and margin must be what the live orders say; the index must list exactly them."""
-    where, portfolio, config = str(account), found.portfolio, found.config
+    where, portfolio = str(account), found.portfolio
     for order_id in sorted(found.listed - found.orders.keys()):
         yield Difference("holding_missing", order_id, "listed in the index, but there is no holding")
     for order in found.orders.values():
@@ -211,24 +231,41 @@ def _inside_ledger(account: AccountRef, found: Found, catalogue: Catalogue) -> I
             yield Difference("terminal_listed", order.order_id, f"{order.status}, but still among the live orders")
         if order.version > portfolio.version:
             yield Difference("order_ahead", order.order_id, f"changed at {order.version}, beyond {portfolio.version}")
-    exposures: dict[str, facts.Exposure] = {}
-    digits = catalogue.currency_digits[config.currency]
-    for order in found.orders.values():
-        if order.open_lots:
-            leg = exposures.get(order.symbol, facts.Exposure())
-            held = margin_in_use(order, digits)
-            exposures[order.symbol] = leg.moved(order.side, order.open_lots, order.open_cost, held)
+    exposures = _exposures_of(found, catalogue)
     if exposures != portfolio.exposures:
-        yield Difference("exposure", where, f"orders say {_show(exposures)}, the portfolio {_show(portfolio.exposures)}")
-    elif not exposures and portfolio.used_margin:
-        yield Difference("margin_when_flat", where, f"flat, but {text(portfolio.used_margin)} margin is used")
+        detail = f"orders say {_show(exposures)}, the portfolio {_show(portfolio.exposures)}"
+        yield Difference("exposure", where, detail)
+    else:
+        yield from _margin(where, found, catalogue)
     for transfer, leaving in found.under_way.items():
         age = clock.now_ms() - int(leaving["at_ms"])
         if age > UNDER_WAY_MS:
             yield Difference("transfer_stuck", where, f"{transfer} left {age // 1000} s ago and did not arrive")
     for consumer, mark in found.marks.items():
         if int(mark) > portfolio.version:
-            yield Difference("mark_ahead", where, f"{consumer} is marked at {mark}, the account is at {portfolio.version}")
+            detail = f"{consumer} is marked at {mark}, the account is at {portfolio.version}"
+            yield Difference("mark_ahead", where, detail)
+
+
+def _exposures_of(found: Found, catalogue: Catalogue) -> dict[str, facts.Exposure]:
+    exposures: dict[str, facts.Exposure] = {}
+    digits = catalogue.currency_digits[found.config.currency]
+    for order in found.orders.values():
+        if order.open_lots:
+            leg = exposures.get(order.symbol, facts.Exposure())
+            held = margin_in_use(order, digits)
+            exposures[order.symbol] = leg.moved(order.side, order.open_lots, order.open_cost, held)
+    return exposures
+
+
+def _margin(where: str, found: Found, catalogue: Catalogue) -> Iterator[Difference]:
+    """What the exposure uses. After the group's hedging mode was changed this holds from the next commit on."""
+    group, digits = catalogue.groups[found.config.group], catalogue.currency_digits[found.config.currency]
+    offered = {symbol: catalogue.terms[group.name, symbol] for symbol in found.portfolio.exposures}
+    used = margin.used_margin(found.portfolio.exposures, group.hedging_mode, offered, digits)
+    if used != found.portfolio.used_margin:
+        detail = f"the exposure uses {text(used)}, the portfolio says {text(found.portfolio.used_margin)}"
+        yield Difference("used_margin", where, detail)
 
 
 def _hints(book: Ledger, account: AccountRef, found: Found) -> Iterator[Difference]:
@@ -258,14 +295,14 @@ def _index_lag(book: Ledger, account: AccountRef, version: int) -> Iterator[Diff
         if int(book.run([(key, ("HGET", key, "index"))])[0] or 0) >= version:
             return
         time.sleep(0.1)
-    yield Difference("index_lag", str(account), f"version {version} was not indexed within 5 s; is the sweeper running?")
+    yield Difference("index_lag", str(account), f"version {version} was not indexed within 5 s; does the sweeper run?")
 
 
 def _inside_record(account: AccountRef, recorded: Recorded) -> Iterator[Difference]:
     """Money is what the transfers say, and the journal has no hole."""
     where = str(account)
     with transaction.atomic():
-        row = model_of(account.kind)._default_manager.select_for_update(of=("self",)).get(pk=account.id)
+        row = rows_of(account.kind).select_for_update(of=("self",)).get(pk=account.id)
         moved = {credit: _sum_of(where, credit) for credit in (False, True)}
         entries = JournalEntry.objects.filter(account=where)
         count = entries.count()

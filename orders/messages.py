@@ -105,7 +105,7 @@ class Protect(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fire(Command):
-    """A level was touched by `quote`: the resting price, stop loss or take profit in its setting number `level_version`."""
+    """A level was touched by `quote`: resting price, stop loss or take profit, in its setting `level_version`."""
 
     verb = "fire"
     order_id: OrderId
@@ -168,7 +168,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A command was carried out, now or (`replayed`) when it was first sent. `answer` is JSON-ready, amounts as strings."""
+    """A command was carried out, now or (`replayed`) when first sent. `answer` is JSON-ready, amounts as strings."""
 
     answer: dict[str, Any]
     command_id: str

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from django.db import connection, transaction
 
-from accounts.models import model_of
+from accounts.models import rows_of
 from copytrading.kernel import clock
 from copytrading.kernel.errors import InvariantBroken
 from copytrading.kernel.ids import KINDS, AccountRef
@@ -109,8 +109,9 @@ def _locked_versions(accounts: Iterable[AccountRef]) -> dict[AccountRef, int]:
     recorded: dict[AccountRef, int] = {}
     for kind in KINDS:
         if ids := by_kind.get(kind):
-            rows = model_of(kind)._default_manager.select_for_update().filter(pk__in=sorted(ids)).order_by("pk")
-            recorded.update({AccountRef(kind, pk): version for pk, version in rows.values_list("pk", "recorded_version")})
+            rows = rows_of(kind).select_for_update().filter(pk__in=sorted(ids)).order_by("pk")
+            for pk, version in rows.values_list("pk", "recorded_version"):
+                recorded[AccountRef(kind, pk)] = version
     return recorded
 
 
@@ -126,8 +127,10 @@ def _read(book: Ledger, recorded: dict[AccountRef, int]) -> dict[AccountRef, lis
     }
 
 
-def _in_order(account: AccountRef, read: Sequence[tuple[int, int, str]], recorded: int, done: Recorded) -> list[Entry]:
-    """The entries that follow one another from the recorded version on; what is wrong with the next one parks the account."""
+def _in_order(
+    account: AccountRef, read: Sequence[tuple[int, int, str]], recorded: int, done: Recorded
+) -> list[Entry]:
+    """The entries that follow one another from the recorded version on; a wrong one parks the account."""
     entries: list[Entry] = []
     last = recorded
     for version, predecessor, body in read:
@@ -177,8 +180,7 @@ def _mirror(entries: Sequence[Entry]) -> None:
                 "status": config.status,
                 "sending_orders": config.sending_orders,
             }
-        rows = model_of(account.kind)._default_manager
-        rows.filter(pk=account.id, recorded_version__lt=entry.version).update(**values)
+        rows_of(account.kind).filter(pk=account.id, recorded_version__lt=entry.version).update(**values)
 
 
 def _after(book: Ledger, entries: Sequence[Entry], recorded: dict[AccountRef, int], done: Recorded) -> None:

@@ -35,7 +35,8 @@ def replay(accounts: Iterable[AccountRef], *, book: Ledger | None = None) -> Ite
 
 
 def _compare(book: Ledger, account: AccountRef) -> tuple[int, list[int]]:
-    compared, differing, after = 0, [], 0
+    compared, after = 0, 0
+    differing: list[int] = []
     while entries := read_journal(book, account, after):
         wanted = [version for version, _, _ in entries]
         rows = JournalEntry.objects.filter(account=str(account), version__in=wanted).values_list("version", "body")

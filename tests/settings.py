@@ -7,7 +7,5 @@ from tests.fixtures import folders
 os.environ["DATA_DIR"] = str(folders.of_this_run())
 
 from copytrading.settings import *  # noqa: F403
-from copytrading.settings import STORAGES
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}

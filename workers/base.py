@@ -12,7 +12,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import redis
 import structlog
@@ -102,7 +102,7 @@ class Worker(ABC):
             return
         self._beat_at = clock.monotonic()
         key = keys.heartbeat(self.name, self.consumer)
-        told = {"at_ms": str(clock.now_ms()), "pid": str(os.getpid()), **self.lag()}
+        told: dict[Any, Any] = {"at_ms": str(clock.now_ms()), "pid": str(os.getpid()), **self.lag()}
         market().hset(key, mapping=told)
         market().expire(key, HEARTBEAT_LIFE_S)
 

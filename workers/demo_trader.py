@@ -10,13 +10,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import structlog
-
 from accounts import catalogue
 from accounts.terms import Terms
 from copytrading.kernel import clock
 from copytrading.kernel.decimals import ceil_to
-from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.ids import AccountRef, OrderId
 from copytrading.kernel.rejections import Rejection
 from orders import verbs
@@ -25,40 +22,41 @@ from orders.book.account import State, load
 from orders.book.connection import market
 from orders.messages import CancelPending, CloseOrder, Command, OpenOrder, PlacePending, Protect
 from orders.rules import pricing
-from orders.rules.facts import PENDING_TYPES, Order, OrderType, Quote, Side
+from orders.rules.facts import PENDING_TYPES, Order, Quote, Side, side_of
+from workers.base import Worker
 
 MOST_OPEN = 8
 MOST_PENDING = 6
 MOST_STEPS = 10  # of the lot step, in one order
 PAUSE_S = (0.8, 1.6)
-_ASK_AGAIN_S = 1.0
-
-_log = structlog.get_logger(__name__)
 
 
-class DemoTrader:
+class DemoTrader(Worker):
     """The same seed, state and prices make the same decisions."""
 
+    name = "demo_trader"
+
     def __init__(self, account: AccountRef, principal: str, seed: int, stop: threading.Event) -> None:
+        super().__init__(stop=stop)
         self.account = account
         self.principal = principal
-        self.stop = stop
         self._chance = random.Random(seed)  # nosec B311: a show, no secret
         self._run = f"demo-{seed}-{clock.now_ms()}"
         self._count = 0
+        self._unanswered: Command | None = None
 
-    def run(self) -> None:
-        while not self.stop.is_set():
-            try:
-                self.step()
-            except LedgerUnavailable as error:
-                _log.warning("demo_trader_waits", error=str(error))
-            self.stop.wait(self._chance.uniform(*PAUSE_S))
-
-    def step(self) -> None:
-        self._count += 1
-        if command := self.decide(load(self.account, all_orders=True)):
-            self._send(command)
+    def step(self) -> bool:
+        """An outage leaves the command unanswered; the next step sends it again, with its key."""
+        if self._unanswered is None:
+            self._count += 1
+            self._unanswered = self.decide(load(self.account, all_orders=True))
+        if self._unanswered is not None:
+            done = verbs.carry_out(self._unanswered)
+            if isinstance(done, Rejection):
+                self._log.info("refused", verb=self._unanswered.verb, reason=done.reason.name, detail=done.detail)
+            self._unanswered = None
+        self.stop.wait(self._chance.uniform(*PAUSE_S))
+        return False
 
     def decide(self, state: State) -> Command | None:
         """None when what the die chose can't be done now."""
@@ -82,7 +80,7 @@ class DemoTrader:
         if (found := self._symbol(state)) is None:
             return None
         terms, quote = found
-        side: OrderType = self._chance.choice(("BUY", "SELL"))
+        side: Side = "BUY" if self._chance.random() < 0.5 else "SELL"
         away = self._distance(terms, quote) if self._chance.random() < 0.5 else None
         below, above = self._around(terms, quote, side, away)
         return OpenOrder(
@@ -100,7 +98,7 @@ class DemoTrader:
         terms, quote = found
         order_type = self._chance.choice(PENDING_TYPES)
         away = self._distance(terms, quote)
-        price = pricing.opening_price(terms, quote, "BUY" if order_type.startswith("BUY") else "SELL")
+        price = pricing.opening_price(terms, quote, side_of(order_type))
         lower = order_type in ("BUY_LIMIT", "SELL_STOP")
         return PlacePending(
             **self._envelope(),
@@ -163,13 +161,3 @@ class DemoTrader:
         price = pricing.closing_price(terms, quote, side)
         return price - away, price + away
 
-    def _send(self, command: Command) -> None:
-        while not self.stop.is_set():
-            try:
-                done = verbs.carry_out(command)
-            except OutcomeUnknown:
-                self.stop.wait(_ASK_AGAIN_S)
-                continue
-            if isinstance(done, Rejection):
-                _log.info("demo_trader_refused", verb=command.verb, reason=done.reason.name, detail=done.detail)
-            return

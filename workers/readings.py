@@ -172,7 +172,7 @@ def _workers(client: redis.Redis) -> list[WorkerReading]:
     for key in sorted(client.scan_iter("heartbeat:*", count=1_000)):
         told = client.hgetall(key)
         silent_s = max(0, clock.now_ms() - int(told.get("at_ms", 0))) / 1_000
-        found.append(WorkerReading(str(key).split(":")[1], silent_s, told.get("lag", "")))
+        found.append(WorkerReading(str(key).split(":")[1], silent_s, str(told.get("lag", ""))))
     return found
 
 

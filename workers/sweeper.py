@@ -98,7 +98,7 @@ class Sweeper(Worker):
         self._log.info("told_again", account=str(account), consumer=consumer, mark=mark)
         self._behind.pop((account, consumer), None)
         if consumer == "index":
-            index_account(account, mark)
+            index_account(account)
         else:
             ledger().run([announcement(account)])
 

@@ -23,6 +23,7 @@ MAX_DEPTH = 16
 
 # A string, closed or running off the end, is skipped in one match, so that a scan is linear whatever is sent.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_LONG_ID = re.compile(r"[1-9][0-9]{15,17}", re.ASCII)
 _CHARSET = re.compile(r'charset\*?\s*=\s*"?([^";\s]*)')
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _SHOWN_KEY_LENGTH = 64
@@ -129,7 +130,8 @@ def _too_deep(text: str) -> bool:
 
 
 def _number(text: str) -> Decimal | NotPlain:
-    number = parse_plain(text)
+    """An id has more digits than any amount; the field that it is for decides how many it takes."""
+    number = Decimal(text) if _LONG_ID.fullmatch(text) else parse_plain(text)
     return NOT_PLAIN if number is None else number
 
 

@@ -10,6 +10,7 @@ from accounts.models.account import (
     StrategyProviderAccount,
     TradingAccount,
     model_of,
+    rows_of,
 )
 from accounts.models.api_key import ApiKey, Scope
 from accounts.models.currency import Currency
@@ -42,4 +43,5 @@ __all__ = [
     "TradingAccount",
     "User",
     "model_of",
+    "rows_of",
 ]

@@ -21,6 +21,7 @@ from django.db.models import (
     Model,
     PositiveIntegerField,
     Q,
+    QuerySet,
     TextChoices,
     Value,
 )
@@ -31,6 +32,7 @@ from accounts.models.columns import CURRENCY_PATTERN, between, not_negative, num
 from accounts.models.group import Group
 from accounts.models.user import User
 from copytrading.kernel import clock
+from copytrading.kernel.decimals import ZERO
 from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, KINDS, LIVE, STRATEGY_PROVIDER, AccountRef
 
 #: Written by the recorder alone once the row exists.
@@ -81,8 +83,8 @@ class TradingAccount(Model):
     currency = CharField(max_length=3, blank=True, help_text="Taken from the group.")
     sending_orders = CharField(max_length=8, choices=Routing.choices, default=Routing.DEFAULT, blank=True)
     status = CharField(max_length=10, choices=AccountStatus.choices, default=AccountStatus.ACTIVE)
-    balance = columns.money(default=0)
-    credit = columns.money(default=0)
+    balance = columns.money(default=ZERO)
+    credit = columns.money(default=ZERO)
     recorded_version = BigIntegerField(default=0, help_text="The last commit the recorder has seen.")
     margin_called = BooleanField(default=False)
     book_ledger_id = CharField(max_length=64, blank=True, default="", help_text="Empty: never entered the book.")
@@ -166,3 +168,8 @@ ACCOUNT_MODELS: dict[str, type[TradingAccount]] = {
 def model_of(kind: str) -> type[TradingAccount]:
     """The table of a kind. Raises KeyError for what is none of the four."""
     return ACCOUNT_MODELS[kind]
+
+
+def rows_of(kind: str) -> "QuerySet[Any]":
+    """All accounts of a kind."""
+    return model_of(kind)._default_manager.all()  # noqa: SLF001  the abstract base has no manager to name

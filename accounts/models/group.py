@@ -1,5 +1,7 @@
 """Groups of accounts, and what each instrument costs them."""
 
+from decimal import Decimal
+
 from django.core.exceptions import ValidationError
 from django.db.models import (
     PROTECT,
@@ -20,6 +22,7 @@ from accounts.models import columns
 from accounts.models.columns import GROUP_PATTERN, between, not_negative, number, one_of, positive, rule, written_as
 from accounts.models.currency import Currency
 from accounts.models.instrument import Instrument
+from copytrading.kernel.decimals import ONE, ZERO
 
 _LATER = "Stored; not charged yet."
 
@@ -66,10 +69,10 @@ class Group(Model):
     name = CharField(max_length=32, primary_key=True, help_text="Small letters, digits, dash and underline.")
     currency = ForeignKey(Currency, on_delete=PROTECT, related_name="+")
     hedging_mode = CharField(max_length=12, choices=HedgingModeChoice.choices, default=HedgingModeChoice.LARGER_LEG)
-    margin_call_level = columns.factor(default=100, help_text="Percent of used margin, 100 means 100 %.")
-    stop_out_level = columns.factor(default=50, help_text="Percent of used margin.")
+    margin_call_level = columns.factor(default=Decimal(100), help_text="Percent of used margin, 100 means 100 %.")
+    stop_out_level = columns.factor(default=Decimal(50), help_text="Percent of used margin.")
     commission_kind = CharField(max_length=8, choices=CommissionKind.choices, default=CommissionKind.PER_LOT)
-    commission_rate = columns.factor(default=0, help_text="Account currency per lot, or percent of notional.")
+    commission_rate = columns.factor(default=ZERO, help_text="Account currency per lot, or percent of notional.")
     commission_timing = CharField(max_length=8, choices=CommissionTiming.choices, default=CommissionTiming.BOTH)
     ignore_hours = BooleanField(default=False, help_text="Trade at any hour that has prices.")
 
@@ -106,21 +109,21 @@ class GroupInstrument(Model):
 
     group = ForeignKey(Group, on_delete=PROTECT, related_name="instruments")
     instrument = ForeignKey(Instrument, on_delete=PROTECT, related_name="groups")
-    spread_points = columns.factor(default=0, help_text="Markup in points; half goes on the bid, half on the ask.")
+    spread_points = columns.factor(default=ZERO, help_text="Markup in points; half goes on the bid, half on the ask.")
     spread_point = columns.price(help_text="One point in price units; every setting in points counts these.")
-    margin_factor = columns.factor(default=1, help_text="Multiplies the margin.")
+    margin_factor = columns.factor(default=ONE, help_text="Multiplies the margin.")
     margin_rate = columns.factor(
         null=True, blank=True, help_text="Fraction of the notional (0.01 is 1 %) in place of 1 / leverage."
     )
-    stops_level = columns.factor(default=0, help_text="Points between price and stop loss or take profit.")
+    stops_level = columns.factor(default=ZERO, help_text="Points between price and stop loss or take profit.")
     lot_min = columns.size(null=True, blank=True, help_text="Empty: as the instrument.")
     lot_max = columns.size(null=True, blank=True, help_text="Empty: as the instrument.")
     commission_kind = CharField(max_length=8, choices=CommissionKind.choices, null=True, blank=True)
     commission_rate = columns.factor(null=True, blank=True, help_text="Empty: as the group. Give all three or none.")
     commission_timing = CharField(max_length=8, choices=CommissionTiming.choices, null=True, blank=True)
     swap_kind = CharField(max_length=8, choices=SwapKind.choices, default=SwapKind.POINTS, help_text=_LATER)
-    swap_long = columns.factor(default=0, help_text=_LATER)
-    swap_short = columns.factor(default=0, help_text=_LATER)
+    swap_long = columns.factor(default=ZERO, help_text=_LATER)
+    swap_short = columns.factor(default=ZERO, help_text=_LATER)
     triple_swap_day = PositiveSmallIntegerField(choices=Weekday.choices, default=Weekday.WEDNESDAY, help_text=_LATER)
 
     history = HistoricalRecords()

@@ -19,7 +19,7 @@ class OutcomeUnknown(Exception):
     """
 
     def __init__(self, command_id: str) -> None:
-        super().__init__(f"reply to command {command_id} was lost; send it again with the same key to learn its outcome")
+        super().__init__(f"the reply to command {command_id} was lost; send it again with the same key to learn more")
         self.command_id = command_id
 
 

@@ -81,7 +81,10 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A refusal. `detail` is one sentence about this case, `fields` name what in the request is meant, `facts` what the client needs."""
+    """A refusal. `detail` is one sentence about this case, `facts` what the client needs to know.
+
+    `fields` name what in the request is meant, each with what to write there instead.
+    """
 
     reason: Reason
     detail: str = ""

@@ -131,7 +131,9 @@ def load(
     )
 
 
-def commit(before: Portfolio, account: AccountRef, changes: Changes, cause: Cause, *, book: Ledger | None = None) -> Result:
+def commit(
+    before: Portfolio, account: AccountRef, changes: Changes, cause: Cause, *, book: Ledger | None = None
+) -> Result:
     """Apply `changes` if the account is still as `before`. Raises OutcomeUnknown when the reply was lost."""
     book = book or ledger()
     try:

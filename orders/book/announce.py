@@ -10,7 +10,7 @@ from copytrading.kernel.ids import AccountRef
 from orders.book.account import Changes
 from orders.book.connection import ReplyLost, ledger
 from orders.book.streams import announcement, mark_call
-from orders.book.triggers import hint_calls
+from orders.book.triggers import hint_calls, index_account
 
 _log = structlog.get_logger(__name__)
 
@@ -18,17 +18,22 @@ _log = structlog.get_logger(__name__)
 def after(account: AccountRef, changes: Changes, group: str) -> None:
     """Called once a commit is in the ledger; never fails, since what it says is in the journal."""
     version = changes.portfolio.version
-    book = ledger()
-    calls = [announcement(account)]
-    marking = []
-    if changes.config is None:  # a changed group moves every level: left to the index consumer, by its mark
-        calls.extend(hint_calls(account, (*changes.born, *changes.changed), group))
-        marking.append(mark_call(account, "index", version, after=version - 1))
     try:
-        if book.one_node:  # one pipeline keeps the order: the mark moves only after the hints
-            book.run([*calls, *marking])
+        if changes.config is None or version == 1:
+            _tell(account, changes, group, version)
         else:
-            book.run(calls)
-            book.run(marking)
+            ledger().run([announcement(account)])
+            index_account(account)  # a changed group moves every level to another index
     except (LedgerUnavailable, ReplyLost) as error:
         _log.warning("announcement_lost", account=str(account), version=version, error=str(error))
+
+
+def _tell(account: AccountRef, changes: Changes, group: str, version: int) -> None:
+    book = ledger()
+    calls = [announcement(account), *hint_calls(account, (*changes.born, *changes.changed), group)]
+    marking = [mark_call(account, "index", version, after=version - 1)]
+    if book.one_node:  # one pipeline keeps the order: the mark moves only after the hints
+        book.run([*calls, *marking])
+    else:
+        book.run(calls)
+        book.run(marking)

@@ -57,20 +57,21 @@ _READERS: dict[Any, Callable[[str], Any]] = {
 
 
 @cache
-def _readers(cls: type) -> tuple[tuple[str, Callable[[str], Any]], ...]:
+def _readers(cls: Any) -> tuple[tuple[str, Callable[[str], Any]], ...]:
     hints = get_type_hints(cls)
     return tuple((field.name, _READERS.get(hints[field.name], str)) for field in fields(cls))
 
 
 def encode(value: Any) -> dict[str, str]:
     """A flat dataclass (Order, Config, Deal, Transfer) as text fields."""
-    return {name: _write(getattr(value, name)) for name, _ in _readers(type(value))}
+    return {name: _write(getattr(value, name)) for name, _ in _readers(value.__class__)}
 
 
 def decode(cls: type[T], written: Mapping[str, str]) -> T:
     """The dataclass that `encode` wrote. Raises InvariantBroken naming a field that is not there or not readable."""
+    kind: Any = cls
     try:
-        return cls(**{name: read(written[name]) for name, read in _readers(cls)})
+        return kind(**{name: read(written[name]) for name, read in _readers(kind)})
     except (KeyError, ValueError, ArithmeticError) as error:
         raise InvariantBroken(f"{cls.__name__} in the book is unreadable at {error!r}: run audit") from error
 

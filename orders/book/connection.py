@@ -39,6 +39,7 @@ Call = tuple[str, tuple[Any, ...]]
 SOCKET_TIMEOUT_S = 10
 BLOCK_MS = 2_000  # a blocking read must end before the socket times out
 _RESENDS = 5
+_UNEXECUTED = (MovedError, AskError, TryAgainError, NoScriptError)
 _LUA = Path(__file__).parent / "lua"
 _cleared_run_ids: set[str] = set()
 
@@ -95,7 +96,7 @@ class Ledger:
             for client, places, asking in self._by_node(calls, waiting, answers):
                 for place, answer in zip(places, self._send(client, [calls[p] for p in places], asking), strict=True):
                     answers[place] = answer
-            waiting = [p for p in waiting if isinstance(answers[p], MovedError | AskError | TryAgainError | NoScriptError)]
+            waiting = [p for p in waiting if isinstance(answers[p], _UNEXECUTED)]
             if not waiting:
                 break
             self._prepare_resend(calls, waiting, answers)

@@ -13,10 +13,10 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from accounts.models import ACCOUNT_MODELS, model_of
+from accounts.models import TradingAccount, rows_of
 from copytrading.kernel import clock
 from copytrading.kernel.errors import LedgerUnavailable
-from copytrading.kernel.ids import AccountRef, digest
+from copytrading.kernel.ids import KINDS, AccountRef, digest
 from orders.book import announce, keys
 from orders.book.account import Cause, Changes, NotInBook, commit, load
 from orders.book.connection import Ledger, ledger, market, unguarded_ledger
@@ -87,7 +87,8 @@ def check_settings(book: Ledger) -> list[str]:
         for name, wanted in _DURABLE.items():
             found = node.config_get(name).get(name)
             if found != wanted:
-                faults.append(f"the ledger's {name} is {found!r}; set it to {wanted!r}, or allow ALLOW_VOLATILE_LEDGER=1")
+                advice = f"set it to {wanted!r}, or allow ALLOW_VOLATILE_LEDGER=1"
+                faults.append(f"the ledger's {name} is {found!r}; {advice}")
     return faults
 
 
@@ -131,8 +132,8 @@ def losses(book: Ledger) -> list[Loss]:
 def entered_accounts() -> list[tuple[AccountRef, int]]:
     """Every account that is noted in the book, with its recorded version; in order."""
     listed: list[tuple[AccountRef, int]] = []
-    for kind, model in ACCOUNT_MODELS.items():
-        rows = model._default_manager.exclude(book_ledger_id="").order_by("pk").values_list("pk", "recorded_version")
+    for kind in KINDS:
+        rows = rows_of(kind).exclude(book_ledger_id="").order_by("pk").values_list("pk", "recorded_version")
         listed.extend((AccountRef(kind, pk), recorded) for pk, recorded in rows)
     return listed
 
@@ -143,10 +144,10 @@ def batches(listed: list[tuple[AccountRef, int]]) -> Iterator[list[tuple[Account
         yield batch
 
 
-def _note_entry(account: AccountRef, identity: str):  # type: ignore[no-untyped-def]
+def _note_entry(account: AccountRef, identity: str) -> tuple[bool, TradingAccount | None]:
     """(whether this call noted it, the row or None)."""
     connection.close_if_unusable_or_obsolete()
-    rows = model_of(account.kind)._default_manager
+    rows = rows_of(account.kind)
     noted = rows.filter(pk=account.id, book_ledger_id="").update(book_ledger_id=identity, book_entered_at=clock.now())
     return bool(noted), rows.filter(pk=account.id).first()
 
@@ -161,4 +162,4 @@ def _wait_for_entry(account: AccountRef) -> bool:
             time.sleep(0.02)
         else:
             return True
-    raise LedgerUnavailable(f"account {account} was in the book and is missing there: run rebuild_book --account {account}")
+    raise LedgerUnavailable(f"account {account} was in the book and is missing: run rebuild_book --account {account}")

@@ -59,7 +59,7 @@ def symbol_holders(symbol: str, kind: str) -> str:
 
 
 def level_index(family: str, symbol: str, group: str, side: str) -> str:
-    """`family` is pending, sl or tp; `side` is the order type for pending (each fires its own way), else BUY or SELL."""
+    """`family` is pending, sl or tp; `side` the order type for pending (each fires its own way), else BUY or SELL."""
     return f"{family}_index:{_symbol(symbol)}:{_group(group)}:{side}"
 
 

@@ -54,7 +54,7 @@ class Heard:
         return {quote.symbol: quote for quote in self.quotes}
 
 
-def publish(  # noqa: PLR0917  # a quote's own fields
+def publish(  # a quote's own fields
     client: redis.Redis, symbol: str, bid: Decimal, ask: Decimal, feed: str, sequence: int
 ) -> bool:
     """Whether the quote was written: False when `feed` already gave this sequence or a later one."""
@@ -112,7 +112,8 @@ def listen(client: redis.Redis, symbols: Iterable[str], wait_s: float = 1.0) -> 
     """
     channels = [keys.ticks_channel(symbol) for symbol in symbols]
     with client.pubsub() as subscriber:
-        subscriber.subscribe(*channels)
+        if channels:
+            subscriber.subscribe(*channels)
         while True:
             yield _hear(subscriber, wait_s)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from accounts import catalogue as catalogues
 from accounts.models import Halt as HaltRecord
-from accounts.models import TradingAccount, model_of
+from accounts.models import TradingAccount, rows_of
 from accounts.terms import Catalogue
 from copytrading.kernel import clock
 from copytrading.kernel.decimals import text
@@ -53,7 +53,9 @@ def rebuild(accounts: list[AccountRef] | None = None, *, book: Ledger | None = N
                 yield _rebuild(book, account, catalogue, identity)
 
 
-def portfolio_of(row: TradingAccount, orders: list[facts.Order], catalogue: Catalogue, identity: str) -> facts.Portfolio:
+def portfolio_of(
+    row: TradingAccount, orders: list[facts.Order], catalogue: Catalogue, identity: str
+) -> facts.Portfolio:
     """What the record says the portfolio is: money from the mirror, exposure from the live orders."""
     digits = catalogue.currency_digits[row.currency]
     exposures: dict[str, facts.Exposure] = {}
@@ -89,7 +91,8 @@ def under_way(account: AccountRef) -> dict[str, dict[str, str]]:
     """Transfers that the record saw leave this account and not arrive anywhere, as the ledger keeps them."""
     left = Transfer.objects.filter(debit=str(account), kind="transfer").exclude(transfer_id="")
     ids = [transfer.transfer_id for transfer in left]
-    came = set(Transfer.objects.filter(transfer_id__in=ids, debit__startswith="house:").values_list("transfer_id", flat=True))
+    arrivals = Transfer.objects.filter(transfer_id__in=ids, debit__startswith="house:")
+    came = set(arrivals.values_list("transfer_id", flat=True))
     missing = [transfer_id for transfer_id in ids if transfer_id not in came]
     found: dict[str, dict[str, str]] = {}
     for entry in JournalEntry.objects.filter(account=str(account), command_id__in=missing):
@@ -98,7 +101,7 @@ def under_way(account: AccountRef) -> dict[str, dict[str, str]]:
 
 
 def _rebuild(book: Ledger, account: AccountRef, catalogue: Catalogue, identity: str) -> Rebuilt:
-    row = model_of(account.kind)._default_manager.get(pk=account.id)
+    row = rows_of(account.kind).get(pk=account.id)
     orders = live_orders(account)
     before = portfolio_of(row, orders, catalogue, identity)
     config = facts.Config(

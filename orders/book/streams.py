@@ -17,7 +17,7 @@ def announcement(account: AccountRef) -> Call:
 
 
 def mark_call(account: AccountRef, consumer: str, version: int, after: int | None = None) -> Call:
-    """Moves `consumer`'s mark to `version`; with `after`, only from exactly there, so that nothing between is skipped."""
+    """Moves `consumer`'s mark to `version`; with `after`, only from exactly there, so that nothing is skipped."""
     follows = [] if after is None else [str(after)]
     return _MARK.call([keys.marks(account)], [consumer, str(version), *follows])
 

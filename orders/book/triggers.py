@@ -91,9 +91,11 @@ def news_of(level: Level) -> list[str]:
     ]  # fmt: skip
 
 
-def index_account(account: AccountRef, after: int, *, book: Ledger | None = None) -> int:
-    """Adds the hints of every journal entry after version `after` and moves the `index` mark. Gives the mark."""
+def index_account(account: AccountRef, *, book: Ledger | None = None) -> int:
+    """Adds the hints of every journal entry after the `index` mark and moves it. Gives the mark."""
     book = book or ledger()
+    marks = keys.marks(account)
+    after = int(book.run([(marks, ("HGET", marks, "index"))])[0] or 0)
     while entries := read_journal(book, account, after):
         group = book.run([(keys.config(account), ("HGET", keys.config(account), "group"))])[0]
         calls: list[Call] = []

@@ -63,7 +63,8 @@ class WorkStream:
 
     def claim(self, idle_ms: int, count: int) -> list[Message]:
         """Takes over what any consumer has left unfinished for `idle_ms`. Follows the cursor to its end."""
-        cursor, taken = "0-0", []
+        cursor = "0-0"
+        taken: list[Message] = []
         while True:
             answer = self._client.xautoclaim(self._key, GROUP, self._consumer, idle_ms, cursor, count=count)
             cursor = str(answer[0])

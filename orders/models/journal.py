@@ -1,12 +1,22 @@
 """The journals of all accounts, entry by entry, as the ledger wrote them."""
 
-from django.db.models import BigIntegerField, CharField, DateTimeField, F, Index, Model, Q, TextField, UniqueConstraint
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    DateTimeField,
+    F,
+    Index,
+    Model,
+    Q,
+    TextField,
+    UniqueConstraint,
+)
 
 from orders.models.rules import whole
 
 
 class JournalEntry(Model):
-    """`body` is the text of the ledger's entry, byte for byte, so that a second reading can be compared with the first."""
+    """`body` is the ledger's entry byte for byte, so that a second reading can be compared with the first."""
 
     account = CharField(max_length=40)
     version = BigIntegerField()

@@ -11,7 +11,6 @@ class AuditReport(Model):
     at = DateTimeField(default=clock.now)
     outcome = IntegerField()
     accounts = IntegerField()
-    under_way = IntegerField(help_text="Transfers that had left and not arrived.")
     differences = JSONField(default=list)
     summary = TextField()
 

@@ -1,4 +1,4 @@
-"""Transfers: every movement of money, from one account to another. The sum over all accounts is zero by construction."""
+"""Transfers: every movement of money, from one account to another. The sum over all is zero by construction."""
 
 from django.db.models import (
     BigIntegerField,
@@ -18,7 +18,10 @@ from orders.models.rules import whole
 
 
 class Transfer(Model):
-    """`amount` leaves `debit` and arrives at `credit`; the journal of `account` tells of it. Natural key: account, version, line."""
+    """`amount` leaves `debit` and arrives at `credit`; the journal of `account` tells of it.
+
+    Natural key: account, version, line.
+    """
 
     account = CharField(max_length=40)
     version = BigIntegerField()

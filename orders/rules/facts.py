@@ -26,7 +26,7 @@ def opposite(side: Side) -> Side:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Raw bid and ask of one instrument. `stamp_ms` and every `now_ms` it is compared with are the market instance's TIME."""
+    """Raw bid and ask of one instrument. `stamp_ms`, and every `now_ms` beside it, is the market instance's TIME."""
 
     symbol: str
     bid: Decimal
@@ -73,7 +73,7 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """An account's money and exposure, in account currency. `version` counts its commits; 0 is an account not yet in the book."""
+    """An account's money and exposure, in account currency. `version` counts its commits; 0 is not yet in the book."""
 
     version: int
     ledger_id: str
@@ -182,7 +182,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Valuation:
-    """An account measured at one moment's closing prices, in account currency. `level` is percent, None without margin."""
+    """An account at one moment's closing prices, in account currency. `level` is percent, None without margin."""
 
     equity: Decimal
     floating: Decimal

@@ -20,10 +20,11 @@ from orders.messages import (
     Protect,
     TransferBetween,
 )
-from orders.verbs import call_margin, close, configure, fire, money, open, pending, protect
+from orders.verbs import call_margin, close, configure, fire, money, pending, protect
+from orders.verbs.open import open_order
 
 _VERBS: dict[type[Command], Callable[[Any], Done | Rejection]] = {
-    OpenOrder: open.open_order,
+    OpenOrder: open_order,
     PlacePending: pending.place,
     ModifyPending: pending.modify,
     CancelPending: pending.cancel,

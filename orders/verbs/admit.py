@@ -79,7 +79,7 @@ def measure(portfolio: Portfolio, desk: Desk) -> Valuation | Rejection:
 
 
 def _check_rates(portfolio: Portfolio, symbol: str, desk: Desk) -> Rejection | None:
-    """A close must never lack a rate, so the open asks for it; with a stale price of what it holds an account may only reduce."""
+    """A close must never lack a rate, so the open asks for it; with stale prices an account may only reduce."""
     currency = desk.terms[symbol].profit_currency
     rate = conversion.convert(ONE, currency, desk.config.currency, desk.catalogue, desk.market)
     if isinstance(rate, Rejection):

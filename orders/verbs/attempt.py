@@ -7,17 +7,16 @@ quotes; a person is told `conflict` after 8 attempts.
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
 
 import redis
-import structlog
 
 from accounts import catalogue as catalogues
 from copytrading.kernel import clock
 from copytrading.kernel.decimals import text
-from copytrading.kernel.errors import InvariantBroken, LedgerUnavailable
+from copytrading.kernel.errors import InvariantBroken
 from copytrading.kernel.ids import AccountRef, command_id, digest
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.book import announce, guard, quotes
@@ -29,7 +28,6 @@ from orders.rules.facts import Desk, Market, Order, Quote
 
 ATTEMPTS = 8
 _NOT_BODY = ("principal", "key", "staff")
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +169,10 @@ def _with_quotes(decision: Decision, prices: Market) -> Changes:
     named: Sequence[Quote] = [prices.quotes[symbol] for symbol in sorted(decision.quoted) if symbol in prices.quotes]
     if not named:
         return decision.changes
-    return Changes(
-        **{f.name: getattr(decision.changes, f.name) for f in fields(Changes) if f.name != "quotes"}, quotes=tuple(named)
-    )
+    return replace(decision.changes, quotes=tuple(named))
 
 
 def _stored(stored: StoredAnswer | None, named: str, body: str) -> Done | Rejection:
     if stored is None or stored.body_hash != body:
         return Rejection(Reason.idempotency_mismatch, "this key was used with another body")
     return Done(stored.answer, named, replayed=True)
-
-
-__all__ = ["Decision", "Gathered", "LedgerUnavailable", "Needs", "attempt", "first_refusal", "order_of"]

@@ -27,11 +27,9 @@ def close_all(command: CloseAll) -> Done | Rejection:
     if not isinstance(gathered, Gathered):
         assert isinstance(gathered, Rejection)
         return gathered
-    results: list[dict[str, Any]] = []
-    for order in sorted(gathered.state.orders.values(), key=lambda order: order.order_id):
-        if order.status == "OPEN" and command.symbol in (None, order.symbol):
-            results.append(_one_result(order, close(_close_one(command, order, named))))
-    return Done({"results": results}, named)
+    live = sorted(gathered.state.orders.values(), key=lambda order: order.order_id)
+    wanted = [order for order in live if order.status == "OPEN" and command.symbol in (None, order.symbol)]
+    return Done({"results": [_one_result(order, close(_close_one(command, order, named))) for order in wanted]}, named)
 
 
 def open_position(gathered: Gathered, wanted: str) -> Order | Rejection:

@@ -1,4 +1,4 @@
-"""Change what an account is allowed: group, leverage, status, sending_orders. In force for whatever commits after it."""
+"""Change what an account is allowed: group, leverage, status, sending_orders. In force for what commits after it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -61,7 +61,8 @@ def _check_group(
     if group is None:
         return Rejection(Reason.missing_group_data, f"there is no group {config.group!r}")
     if group.currency != config.currency:
-        return Rejection(Reason.currency_mismatch, f"group {group.name} is in {group.currency}, the account in {config.currency}")
+        detail = f"group {group.name} is in {group.currency}, the account in {config.currency}"
+        return Rejection(Reason.currency_mismatch, detail)
     live = {*portfolio.exposures, *(order.symbol for order in orders.values())}
     if missing := sorted(symbol for symbol in live if (group.name, symbol) not in catalogue.terms):
         return Rejection(Reason.open_orders_exist, f"group {group.name} does not offer {', '.join(missing)}")

@@ -120,14 +120,16 @@ def _depart(command: TransferBetween, gathered: Gathered) -> Decision | Rejectio
 
 def _check_destination(command: TransferBetween) -> Rejection | None:
     if command.destination == command.account:
-        return Rejection(Reason.invalid_fields, "source and destination are one account", {"destination": "Name another."})
+        advice = {"destination": "Name another."}
+        return Rejection(Reason.invalid_fields, "source and destination are one account", advice)
     if not _in_book(command.destination):
         return Rejection(Reason.account_not_found, f"there is no account {command.destination}")
     if not _in_book(command.account):
         return Rejection(Reason.account_not_found, f"there is no account {command.account}")
     source, destination = load(command.account).config, load(command.destination).config
     if source.currency != destination.currency:
-        return Rejection(Reason.currency_mismatch, f"{source.currency} can't go to an account in {destination.currency}")
+        detail = f"{source.currency} can't go to an account in {destination.currency}"
+        return Rejection(Reason.currency_mismatch, detail)
     return None
 
 

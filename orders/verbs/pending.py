@@ -24,7 +24,8 @@ def modify(command: ModifyPending) -> Done | Rejection:
 
 
 def cancel(command: CancelPending) -> Done | Rejection:
-    return attempt(command, lambda gathered: _cancel(command, gathered), Needs(orders=(command.order_id,), prices=False))
+    needs = Needs(orders=(command.order_id,), prices=False)
+    return attempt(command, lambda gathered: _cancel(command, gathered), needs)
 
 
 def cancelled(order: Order, reason: str, version: int, at_ms: int) -> Order:

@@ -1,4 +1,4 @@
-"""Set, replace or cancel an order's stop loss or take profit. Taking one away is done even while the market is closed."""
+"""Set, replace or cancel an order's stop loss or take profit. One is taken away even while the market is closed."""
 
 from dataclasses import replace
 from decimal import Decimal

@@ -38,10 +38,9 @@ MODELS: tuple[type[Model], ...] = (
     Halt,
 )
 OPENED_HERE = (User, *ACCOUNT_MODELS.values(), Group, GroupInstrument, Instrument, Currency)
-CHANGED_HERE = (User, Group, GroupInstrument, Instrument, Currency)
+CHANGED_HERE = (User, Group, GroupInstrument, Instrument)
 
-STAFF = ("support", "dealer", "administrator", "superuser")
-CONFIGURING = ("administrator", "superuser")
+STAFF = ("support", "dealer", "administrator")
 
 
 def logged_in(role: str) -> Client:
@@ -69,7 +68,7 @@ def one(model: type[Model]) -> Any:
     return found.first()
 
 
-@pytest.mark.parametrize("role", STAFF)
+@pytest.mark.parametrize("role", ["support", "superuser"])
 @pytest.mark.parametrize("model", MODELS)
 def test_staff_look_at_every_list_and_row(role: str, model: type[Model]) -> None:
     client = logged_in(role)
@@ -87,7 +86,7 @@ def test_clients_of_the_broker_are_kept_out(role: str) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_only_administrators_add_and_nobody_deletes(role: str, model: type[Model]) -> None:
     client = logged_in(role)
-    may = role in CONFIGURING and model in OPENED_HERE
+    may = role == "administrator" and model in OPENED_HERE
     assert client.get(page(model, "add")).status_code == (200 if may else 403)
     assert client.post(page(model, "delete", one(model).pk), {"post": "yes"}).status_code == 403
     many = {"action": "delete_selected", "_selected_action": [one(model).pk], "post": "yes"}
@@ -98,7 +97,7 @@ def test_only_administrators_add_and_nobody_deletes(role: str, model: type[Model
 @pytest.mark.parametrize("role", STAFF)
 @pytest.mark.parametrize("model", MODELS)
 def test_only_administrators_change(role: str, model: type[Model]) -> None:
-    may = role in CONFIGURING and model in CHANGED_HERE
+    may = role == "administrator" and model in CHANGED_HERE
     assert (logged_in(role).post(page(model, "change", one(model).pk), {}).status_code == 200) == may
 
 
@@ -110,7 +109,7 @@ def test_a_list_asks_no_more_for_more_rows(model: type[Model]) -> None:
         client.get(page(model, "changelist"))
     for number in range(5):
         rows.offer(f"group-{number}", f"{'ABCDE'[number]}BCUSD")
-        rows.api_key(f"user-{number}", prefix=f"abcd000{number}", hash=f"{number}" * 64)
+        rows.api_key(f"user-{number}", prefix=f"abcd000{number}", hash=f"{number + 1}" * 64)
         rows.halt(f"group:group-{number}")
         for kind in ACCOUNT_MODELS:
             rows.account(kind, f"user-{number}", f"group-{number}")

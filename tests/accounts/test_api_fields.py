@@ -126,7 +126,7 @@ TAKEN: list[tuple[StrictField, str, Any]] = [
     (AccountKindField(), '"copy_follower"', "copy_follower"),
     (AccountIdField(), "17", 17),
     (AccountIdField(), '"17"', 17),
-    (AccountIdField(), "999999999999999", 999999999999999),
+    (AccountIdField(), "999999999999999999", 10**18 - 1),
     (AccountIdField(), '"999999999999999999"', 10**18 - 1),
     (OrderIdField(), '"ord_l17_0123456789ABC"', "ord_l17_0123456789ABC"),
     (RoutingField(), '"rock"', "rock"),

@@ -2,10 +2,11 @@
 
 import time
 from decimal import Decimal
+from io import BytesIO
 
 import pytest
 
-from accounts.api.parsing import MAX_DEPTH, NOT_PLAIN, parse_object
+from accounts.api.parsing import MAX_DEPTH, NOT_PLAIN, StrictJSONParser, parse_object
 from accounts.api.problems import Refused
 from copytrading.kernel.rejections import Reason
 
@@ -25,11 +26,25 @@ def test_numbers_keep_the_digits_that_were_typed() -> None:
     assert parsed == {"a": Decimal("0.10"), "b": Decimal(100000), "c": "0.10", "d": Decimal("-2.5"), "e": {"f": [1]}}
     assert str(parsed["a"]) == "0.10"
     assert isinstance(parsed["c"], str)
+    assert parse_object(b'{"a": 999999999999999999}') == {"a": Decimal(10**18 - 1)}
 
 
 @pytest.mark.parametrize(
     "number",
-    ["1e2", "1E2", "1.5e-3", "1e400", "-0", "-0.0", "9" * 4000, "0." + "1" * 11, "9" * 16, "1e999999999"],
+    [
+        "1e2",
+        "1E2",
+        "1.5e-3",
+        "1e400",
+        "-0",
+        "-0.0",
+        "9" * 4000,
+        "0." + "1" * 11,
+        "9" * 19,
+        "-" + "9" * 16,
+        "9" * 16 + ".5",
+        "1e999999999",
+    ],
     ids=lambda number: number[:16],
 )
 def test_a_number_that_is_not_plain_digits_is_kept_apart_for_its_field_to_refuse(number: str) -> None:
@@ -102,6 +117,22 @@ def test_nesting_is_read_up_to_the_limit_and_refused_beyond_it(opening: str, clo
         with pytest.raises(Refused) as refused:
             parse_object(nested(levels))
         assert refused.value.rejection.detail == "The body is nested more than 16 levels deep."
+
+
+@pytest.mark.parametrize("piece", [1, 1_000, 100_000])
+def test_what_is_read_is_bounded_whatever_the_server_hands_over_at_a_time(piece: int) -> None:
+    class Pieces(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 0, piece))
+
+    fits, too_long = (b'{"a": "' + b"x" * (64 * 1024 - spare) + b'"}' for spare in (9, 8))
+    assert StrictJSONParser().parse(Pieces(fits), "application/json") == {"a": "x" * (64 * 1024 - 9)}
+    for body in (too_long, b"x" * 1_000_000):
+        stream = Pieces(body)
+        with pytest.raises(Refused) as refused:
+            StrictJSONParser().parse(stream, "application/json")
+        assert refused.value.rejection.reason is Reason.body_too_large
+        assert stream.tell() == 64 * 1024 + 1
 
 
 def test_a_hundred_thousand_open_brackets_do_not_reach_the_parser() -> None:

@@ -9,6 +9,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts import hours
 from copytrading.kernel import clock
+from copytrading.kernel.decimals import ZERO
 from copytrading.kernel.ids import KINDS, AccountRef
 from tests.accounts import rows
 from tests.accounts.test_constraints import refused
@@ -84,7 +85,8 @@ def test_an_account_number_comes_from_the_id(kind: str) -> None:
     account = rows.account(kind)
     assert account.account_number == f"{KINDS[kind].upper()}{10_000_000 + account.pk}"
     assert account.ref == AccountRef(kind, account.pk)
-    assert (account.balance, account.credit, account.recorded_version, account.book_ledger_id) == (0, 0, 0, "")
+    assert (account.balance, account.credit, account.recorded_version, account.book_ledger_id) == (ZERO, ZERO, 0, "")
+    assert isinstance(account.balance, Decimal)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -46,7 +46,7 @@ class Desk:
 
     def post(self, path: str, body: Any, by: str | None = "trader", **headers: str) -> Any:
         """`body` is sent as JSON, or as it is if it is bytes; `by` names a log-in or key, None sends neither."""
-        raw = body if isinstance(body, bytes) else json.dumps(body)
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         content_type = headers.pop("Content-Type", "application/json")
         return self.client.post(path, raw, content_type=content_type, headers=self._headers(by) | headers)
 

@@ -170,5 +170,5 @@ def test_the_process_ends_in_order_when_told_to(book: Book, environ: dict[str, s
         process.send_signal(number)
         _, log = process.communicate(timeout=10)
     assert process.returncode == 0
-    assert '"event": "ticks"' in log
     assert '"event": "worker_stopped"' in log
+    assert '"event": "ticks"' in log.splitlines()[-1]

@@ -146,6 +146,10 @@ def test_a_listener_gets_an_empty_batch_when_nothing_comes(market: redis.Redis) 
     assert next(listening) == Heard((), missed=False)
 
 
+def test_who_listens_to_nothing_gets_empty_batches(market: redis.Redis) -> None:
+    assert next(quotes.listen(market, [], wait_s=0.01)) == Heard((), missed=False)
+
+
 def test_a_batch_ends_though_more_ticks_wait(market: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quotes, "LONGEST_BATCH", 3)
     listening = quotes.listen(market, ["EURUSD"], wait_s=5)

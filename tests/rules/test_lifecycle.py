@@ -32,7 +32,7 @@ def test_events_stand_in_the_order_of_the_columns():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("status", "event"), product(STATUSES, EVENTS))
+@pytest.mark.parametrize(("status", "event"), list(product(STATUSES, EVENTS)))
 def test_every_pair_of_status_and_event(status, event):
     expected = EXPECTED[status].split()[EVENTS.index(event)]
     if expected == ".":

@@ -222,6 +222,14 @@ def test_symbols_in_flight_add_up():
     assert reserved_margin(LONG_1, flying, "larger_leg", terms, 2) == 150
 
 
+def test_that_nothing_fills_is_an_outcome_too():
+    # Margins per lot this far apart make the present take more than any corner of the box: 23.43 against 23.33.
+    exposure = Exposure(D(2), D(0), D(20), D(5), D(0), D(20))
+    flying = [flight("SELL", "2", "0"), flight("SELL", "-3", "0")]
+    assert symbol_margin(exposure, "mt5_hedged", make_terms(), 2) == D("23.43")
+    assert reserved_margin({"EURUSD": exposure}, flying, "mt5_hedged", {"EURUSD": make_terms()}, 2) == 0
+
+
 def test_what_cannot_be_in_flight_is_a_broken_invariant():
     with pytest.raises(InvariantBroken, match="no lots"):
         flight("BUY", "0", "0")

@@ -12,7 +12,7 @@ from workers.base import Worker
 from workers.feed.formats import FormatError, Tick
 from workers.feed.handler import Handler
 from workers.feed.pace import due
-from workers.feed.publisher import PUBLISHED, Publisher
+from workers.feed.publisher import Publisher
 from workers.feed.replay import Recording, find
 from workers.feed.simulate import Simulated, simulate
 from workers.feed.source import Source, play
@@ -64,7 +64,6 @@ class MarketFeed(Worker):
         self._programme = programme
         self._begun: tuple[Publisher, Iterator[list[Tick]]] | None = None
         self._reported_at = clock.monotonic()
-        self._published = 0
 
     def prepare(self) -> None:
         if self._begun is None:
@@ -76,14 +75,19 @@ class MarketFeed(Worker):
         batch = next(batches, None)
         if batch:
             publisher.publish(batch)
-        if batch is None or clock.monotonic() - self._reported_at >= REPORT_EVERY_S:
+        if clock.monotonic() - self._reported_at >= REPORT_EVERY_S:
             self._reported_at = clock.monotonic()
-            self._published += publisher.report()[PUBLISHED]
+            publisher.report()
         return batch is not None
 
+    def run(self, once: bool = False) -> None:
+        super().run(once)
+        if self._begun is not None:
+            self._begun[0].report()
+
     def lag(self) -> dict[str, str]:
-        """The quotes published until the last report."""
-        return {"published": str(self._published)}
+        """How many quotes were published since the start."""
+        return {"published": str(self._begun[0].published)} if self._begun is not None else {}
 
     def _begin(self) -> tuple[Publisher, Iterator[list[Tick]]]:
         """Goes on where an earlier run stopped: with its sequences, and for simulated symbols with its prices."""

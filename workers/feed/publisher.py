@@ -25,6 +25,8 @@ class Publisher:
         self._handler = handler
         self._others = others or {}
         self._counts: Counter[str] = Counter()
+        #: Since the start.
+        self.published = 0
 
     def publish(self, ticks: Sequence[Tick]) -> None:
         """Raises redis.ConnectionError or redis.TimeoutError when the instance is away.
@@ -40,6 +42,7 @@ class Publisher:
         except (redis.ConnectionError, redis.TimeoutError):
             self._counts[LOST] += len(touches)
             raise
+        self.published += sum(written)
         self._counts[PUBLISHED] += sum(written)
         self._counts[REFUSED] += len(written) - sum(written)
 

@@ -15,7 +15,7 @@ class WorkerCommand(BaseCommand):
     worker: ClassVar[type[Worker]]
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--consumer", default="", help="Name among the workers of this kind; default: host and process id.")
+        parser.add_argument("--consumer", default="", help="Name among its kind; default: host and process.")
         parser.add_argument("--batch", type=int, default=200, help="How many messages to take at once (default 200).")
         parser.add_argument("--once", action="store_true", help="Stop when there is nothing more to do.")
 

@@ -1,4 +1,4 @@
-"""The levels a monitor watches, in its own memory, sorted so that a quote that fires nothing costs one comparison each side.
+"""The levels a monitor watches, in its own memory, sorted: a quote that fires nothing costs one comparison a ladder.
 
 A level fires when the client's ask or bid falls to it or rises to it; which of the four is a table.
 """

@@ -5,6 +5,7 @@ is a commit on the account: a latch in the portfolio, journalled when it is set 
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from accounts import catalogue as catalogues
 from accounts.terms import Catalogue
@@ -156,7 +157,7 @@ def _valued(portfolio: Portfolio, config: Config, catalogue: Catalogue, prices: 
     return None if isinstance(measured, Rejection) else measured
 
 
-def _shown(measured: Valuation, portfolio: Portfolio, prices: Market) -> dict[str, str]:
+def _shown(measured: Valuation, portfolio: Portfolio, prices: Market) -> dict[Any, Any]:
     return {
         "equity": text(measured.equity),
         "floating": text(measured.floating),

@@ -92,7 +92,7 @@ class PendingMonitor(Worker):
         """Every level of this share from the indexes; news from before it adds nothing new."""
         self._reread_at = clock.monotonic()
         newest = ledger().node_of(keys.QUEUE_LEVELS).xrevrange(keys.QUEUE_LEVELS, count=1)
-        self._news_at = newest[0][0] if newest else "0-0"
+        self._news_at = str(newest[0][0]) if newest else "0-0"
         wanted = [
             (family, symbol, group, side)
             for group, symbol in sorted(catalogue.terms)
@@ -113,7 +113,7 @@ class PendingMonitor(Worker):
         self._waiting.clear()
 
     def _read_news(self) -> None:
-        """Levels set since the last look. Read before quotes are judged, so that none set before a tick is missed by it."""
+        """Levels set since the last look. Read before quotes are judged, so that a tick misses none set before it."""
         node = ledger().node_of(keys.QUEUE_LEVELS)
         while news := _entries(node.xread({keys.QUEUE_LEVELS: self._news_at}, count=_NEWS_AT_ONCE)):
             for name, values in news:

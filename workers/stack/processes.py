@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from copytrading.env import BASE_DIR, Env
 
+#: Workers that share one process here: each has little to do, and Django is loaded once instead of four times.
+LIGHT = ("sweeper", "worker_record", "margin_monitor", "demo_trader")
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -14,7 +17,8 @@ class Process:
 
 
 def _manage(name: str, purpose: str, *arguments: str) -> Process:
-    return Process(name, (sys.executable, str(BASE_DIR / "manage.py"), name, *arguments), purpose)
+    """System checks are for whoever changes the code: each process would load the whole web for them."""
+    return Process(name, (sys.executable, str(BASE_DIR / "manage.py"), *arguments, "--skip-checks"), purpose)
 
 
 def _module(name: str, purpose: str, *arguments: str) -> Process:
@@ -27,17 +31,15 @@ def processes(env: Env) -> tuple[Process, ...]:
         _module(
             "web", "API, documentation and admin", "granian", "--interface", "wsgi", "copytrading.wsgi:application",
             "--host", env.bind, "--port", str(env.web_port), "--workers", str(env.web_workers),
-            "--blocking-threads", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "5", "--log-level", "warning",
+            "--blocking-threads", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "5",
+            "--log-level", "warning",
         ),
-        _manage("sweeper", "finds what was lost or left under way"),
-        _manage("market_feed", "prices"),
-        _manage("worker_record", "journals into PostgreSQL"),
-        _manage("pending_monitor", "fires pending orders, stop losses and take profits"),
-        _manage("margin_monitor", "watches margin levels"),
+        _manage("market_feed", "prices", "market_feed"),
+        _manage("pending_monitor", "fires pending orders, stop losses and take profits", "pending_monitor"),
+        _manage("workers", "recorder, sweeper, margin monitor and a customer who never sleeps", "run_together", *LIGHT),
         _module(
             "celery", "what the clock starts", "celery", "--app", "copytrading", "--quiet", "worker", "--beat",
             "--pool", "solo", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
             "--schedule", str(env.data_dir / "celerybeat-schedule"),
         ),
-        _manage("demo_trader", "trades on the demo account of autotrader"),
     )

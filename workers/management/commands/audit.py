@@ -1,21 +1,13 @@
 import sys
-import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from copytrading.kernel import clock
 from copytrading.kernel.ids import AccountRef
-from orders.audit import Outcome, outcome_of
+from orders.audit import Difference, Outcome, outcome_of, report
 from orders.audit import audit as differences_of
 from orders.book import guard
-from orders.models import AuditReport
-
-_WORDS = {
-    Outcome.CLEAN: "clean: the book and the record agree",
-    Outcome.DRIFT: "drift: the differences above are to be explained or mended",
-    Outcome.LOSS: "loss suspected: stop trading (manage.py halt platform), then manage.py rebuild_book",
-    Outcome.UNCHECKED: "could not check: see above for what is down",
-}
 
 
 class Command(BaseCommand):
@@ -26,28 +18,25 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--account", action="append", help="Only this account, such as live:17. May be repeated.")
-        parser.add_argument("--keep", action="store_true", help="Keep the result in the record (the nightly audit does).")
+        parser.add_argument("--keep", action="store_true", help="Keep the result in the record, as the nightly audit.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         accounts = _parsed(options["account"])
-        started = time.perf_counter()
+        started = clock.monotonic()
         found = []
         for difference in differences_of(accounts):
             found.append(difference)
             self.stdout.write(f"{difference.what:24} {difference.where:32} {difference.detail}")
-        outcome = outcome_of(found)
-        checked = len(accounts) if accounts else (0 if outcome is Outcome.UNCHECKED else len(guard.entered_accounts()))
-        summary = f"{checked} accounts, {len(found)} differences in {time.perf_counter() - started:.1f} s; {_WORDS[outcome]}"
-        self.stdout.write(summary)
+        checked = len(accounts) if accounts else len(guard.entered_accounts()) if _checked(found) else 0
+        ended = report(found, checked, clock.monotonic() - started)
+        self.stdout.write(ended.summary)
         if options["keep"]:
-            AuditReport.objects.create(
-                outcome=outcome,
-                accounts=checked,
-                under_way=0,
-                differences=[[d.what, d.where, d.detail] for d in found[:1000]],
-                summary=summary,
-            )
-        sys.exit(int(outcome))
+            ended.save()
+        sys.exit(ended.outcome)
+
+
+def _checked(found: list[Difference]) -> bool:
+    return outcome_of(found) is not Outcome.UNCHECKED
 
 
 def _parsed(names: list[str] | None) -> list[AccountRef] | None:

@@ -24,7 +24,8 @@ class Command(BaseCommand):
         letters = [letter for queue in queues for letter in work.dead_letters(ledger(), queue)]
         if options["action"] == "list":
             for letter in letters:
-                self.stdout.write(f"{letter.id}  {letter.queue}  {clock.from_ms(letter.died_at_ms):%Y-%m-%d %H:%M:%S}  {letter.error[:100]}")
+                died = f"{clock.from_ms(letter.died_at_ms):%Y-%m-%d %H:%M:%S}"
+                self.stdout.write(f"{letter.id}  {letter.queue}  {died}  {letter.error[:100]}")
             self.stdout.write(f"{len(letters)} dead letters")
             return
         for letter in self._named(letters, options["ids"]):

@@ -11,15 +11,16 @@ from orders.verbs import halt as halts
 
 class Command(BaseCommand):
     help = (
-        "Stops trading on the platform, for a group or in an instrument, or lifts that. In force at once; works without "
-        "PostgreSQL. Without arguments: the halts that stand. Example: halt instrument:EURUSD --reason 'feed is down'"
+        "Stops trading on the platform, for a group or in an instrument, or lifts that. In force at once; works "
+        "without PostgreSQL. Without arguments: the halts that stand. "
+        "Example: halt instrument:EURUSD --reason 'feed is down'"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("scope", nargs="?", help="platform, group:<name> or instrument:<symbol>.")
         parser.add_argument("--reason", help="Why; traders read it.")
-        parser.add_argument("--everything", action="store_true", help="Closing too. Without it only opening is stopped.")
-        parser.add_argument("--until", help="When it ends by itself, such as 2026-01-31T18:00+00:00; else until lifted.")
+        parser.add_argument("--everything", action="store_true", help="Closing too; without it only opening stops.")
+        parser.add_argument("--until", help="When it ends by itself, such as 2026-01-31T18:00+00:00.")
         parser.add_argument("--lift", action="store_true", help="Lift the halt of this scope.")
 
     def handle(self, *args: Any, **options: Any) -> None:

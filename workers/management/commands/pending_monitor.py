@@ -16,7 +16,7 @@ class Command(WorkerCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--shard", default="0/1", help="Which share of the instruments: 0/4 is the first of four (default 0/1).")
+        parser.add_argument("--shard", default="0/1", help="Share of the instruments: 0/4 is the first of four.")
 
     def made(self, options: dict[str, Any], stop: threading.Event) -> Worker:
         number, _, of = options["shard"].partition("/")

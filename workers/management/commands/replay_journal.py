@@ -32,5 +32,6 @@ class Command(BaseCommand):
             if result.stuck:
                 wrong += 1
                 self.stdout.write(f"{result.account}: {result.stuck}")
-        self.stdout.write(f"{len(accounts)} accounts: {compared} entries compared, {added} added, {wrong} accounts wrong")
+        told = f"{compared} entries compared, {added} added, {wrong} accounts wrong"
+        self.stdout.write(f"{len(accounts)} accounts: {told}")
         sys.exit(1 if wrong else 0)
