@@ -15,7 +15,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import hours
-from accounts.admin_access import PLAIN_NUMBERS, ByRole, ReadOnly, TermsAdmin, configures, plain
+from accounts.admin_access import ByRole, PlainNumbers, ReadOnly, TermsAdmin, configures, plain
 from accounts.models import (
     ACCOUNT_MODELS,
     AccountStatus,
@@ -116,7 +116,7 @@ class AccountAdmin(ByRole, ModelAdmin):
 
     list_display = (
         "account_number", "owner", "group", "shown_balance", plain("credit"), "leverage",
-        "sending_orders", "shown_status", "margin_called", "created_at",
+        "sending_orders", "shown_status", "shown_margin_call", "created_at",
     )  # fmt: skip
     list_filter = ("status", "sending_orders", "group", "currency", "margin_called")
     list_select_related = ("owner", "group")
@@ -141,6 +141,10 @@ class AccountAdmin(ByRole, ModelAdmin):
     def shown_credit(self, account: TradingAccount) -> str:
         return f"{plain('credit')(account)} {account.currency}"
 
+    @display(description="margin", ordering="margin_called", label="danger")
+    def shown_margin_call(self, account: TradingAccount) -> str:
+        return "margin call" if account.margin_called else ""
+
     @display(description="status", ordering="status", label=_STATUS_COLOURS)
     def shown_status(self, account: TradingAccount) -> str:
         return account.get_status_display()
@@ -149,13 +153,12 @@ class AccountAdmin(ByRole, ModelAdmin):
 admin.site.register(ACCOUNT_MODELS.values(), AccountAdmin)
 
 
-class OfferInline(ByRole, TabularInline):
+class OfferInline(PlainNumbers, ByRole, TabularInline):
     """The instruments of a group. One is added on its own page, where all its fields are."""
 
     model = GroupInstrument
     extra = 0
     show_change_link = True
-    formfield_overrides = PLAIN_NUMBERS
     fields = (
         "instrument", "spread_points", "spread_point", "margin_factor",
         "margin_rate", "stops_level", "lot_min", "lot_max",

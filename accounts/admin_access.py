@@ -6,7 +6,7 @@ configure, and nobody deletes, since orders and money refer to what was.
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -59,14 +59,22 @@ class PlainNumber(forms.DecimalField):
         return decimals.text(value) if isinstance(value, Decimal) else value
 
 
-#: For `formfield_overrides`.
-PLAIN_NUMBERS: dict[Any, Any] = {DecimalField: {"form_class": PlainNumber, "widget": UnfoldAdminDecimalFieldWidget}}
+class PlainNumbers:
+    """Numbers of a page or an inline without the zeros that only fill the column, to type and to read."""
+
+    model: type[Model]
+    formfield_overrides: ClassVar[dict[Any, Any]] = {
+        DecimalField: {"form_class": PlainNumber, "widget": UnfoldAdminDecimalFieldWidget}
+    }
+
+    @property
+    def readonly_preprocess_fields(self) -> dict[str, Callable[[str], str]]:
+        return {field.name: _unfilled for field in self.model._meta.fields if isinstance(field, DecimalField)}
 
 
-class TermsAdmin(ByRole, SimpleHistoryAdmin, ModelAdmin):
+class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, ModelAdmin):
     """A page that changes terms: keeps their history and has every process read them again."""
 
-    formfield_overrides = PLAIN_NUMBERS
     #: Fields that keep the value they were created with.
     permanent: tuple[str, ...] = ()
 
@@ -104,6 +112,11 @@ def plain(field: str, description: str | None = None) -> Callable[[Any], str]:
         return "" if value is None else decimals.text(value)
 
     return column
+
+
+def _unfilled(shown: str) -> str:
+    """The text of a number as Django writes it, or what stands there for none."""
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
 def _role(request: HttpRequest) -> str:

@@ -17,6 +17,7 @@ _OPEN: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs")),
     path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer], **_OPEN), name="schema"),
@@ -25,7 +26,6 @@ urlpatterns = [
         SpectacularSwaggerView.as_view(renderer_classes=[TemplateHTMLRenderer], url_name="schema", **_OPEN),
         name="docs",
     ),
-    path("", include("orders.api.health")),
     path("api/", include("accounts.api.urls")),
     path("api/", include("orders.api.urls")),
 ]

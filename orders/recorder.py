@@ -6,7 +6,7 @@ The lock is the account's own row, taken in the order of kind and id.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -57,7 +57,7 @@ class Recorded:
     entries: int = 0
 
 
-def record(accounts: Iterable[AccountRef], *, book: Ledger | None = None) -> Recorded:
+def record(accounts: Collection[AccountRef], *, book: Ledger | None = None) -> Recorded:
     """Folds in what these accounts' journals have beyond the record, at most ENTRIES_AT_ONCE an account.
 
     Raises django.db.Error when the database refuses or is away; then nothing was recorded.
@@ -102,7 +102,7 @@ def parse(account: AccountRef, version: int, predecessor: int, body: str) -> Ent
         raise InvariantBroken(f"journal entry {version} of {account} is unreadable: {error!r}") from error
 
 
-def _locked_versions(accounts: Iterable[AccountRef]) -> dict[AccountRef, int]:
+def _locked_versions(accounts: Collection[AccountRef]) -> dict[AccountRef, int]:
     by_kind: dict[str, list[int]] = defaultdict(list)
     for account in set(accounts):
         by_kind[account.kind].append(account.id)
@@ -112,6 +112,8 @@ def _locked_versions(accounts: Iterable[AccountRef]) -> dict[AccountRef, int]:
             rows = rows_of(kind).select_for_update().filter(pk__in=sorted(ids)).order_by("pk")
             for pk, version in rows.values_list("pk", "recorded_version"):
                 recorded[AccountRef(kind, pk)] = version
+    if unknown := set(accounts) - recorded.keys():
+        raise InvariantBroken(f"announced, but without a row in PostgreSQL: {', '.join(map(str, sorted(unknown)))}")
     return recorded
 
 

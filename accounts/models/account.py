@@ -172,4 +172,4 @@ def model_of(kind: str) -> type[TradingAccount]:
 
 def rows_of(kind: str) -> "QuerySet[Any]":
     """All accounts of a kind."""
-    return model_of(kind)._default_manager.all()  # noqa: SLF001  the abstract base has no manager to name
+    return model_of(kind).objects.all()

@@ -3,6 +3,7 @@
 All of it can be lost without harm: marks tell the sweeper what is missing, and it does this again.
 """
 
+import redis
 import structlog
 
 from copytrading.kernel.errors import LedgerUnavailable
@@ -24,7 +25,7 @@ def after(account: AccountRef, changes: Changes, group: str) -> None:
         else:
             ledger().run([announcement(account)])
             index_account(account)  # a changed group moves every level to another index
-    except (LedgerUnavailable, ReplyLost) as error:
+    except (LedgerUnavailable, ReplyLost, redis.exceptions.RedisError) as error:
         _log.warning("announcement_lost", account=str(account), version=version, error=str(error))
 
 

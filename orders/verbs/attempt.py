@@ -12,22 +12,27 @@ from decimal import Decimal
 from typing import Any
 
 import redis
+from django.db import DatabaseError
 
 from accounts import catalogue as catalogues
 from copytrading.kernel import clock
 from copytrading.kernel.decimals import text
-from copytrading.kernel.errors import InvariantBroken
+from copytrading.kernel.errors import InvariantBroken, LedgerUnavailable
 from copytrading.kernel.ids import AccountRef, command_id, digest
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.book import announce, guard, quotes
 from orders.book.account import Cause, Changes, NotInBook, State, StoredAnswer, commit, load
 from orders.book.connection import market
+from orders.book.rebuild import order_of_row
 from orders.messages import Command, Done
+from orders.models import Order as OrderRecord
 from orders.rules import pricing, valuation
 from orders.rules.facts import Desk, Market, Order, Quote
+from orders.rules.lifecycle import TERMINAL
 
 ATTEMPTS = 8
-_NOT_BODY = ("principal", "key", "staff")
+#: Who asks and how is not what is asked; nor is which quote touched a level.
+_NOT_BODY = ("principal", "key", "staff", "quote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +156,19 @@ def body_hash(command: Command) -> str:
 
 
 def order_of(gathered: Gathered, order_id: str) -> Order | Rejection:
-    """The named order, or why there is none."""
-    order = gathered.state.orders.get(order_id)
-    return order or Rejection(Reason.order_not_found, f"there is no live order {order_id} on this account")
+    """The named order, or why there is none. One that ended long ago has left the book and is asked of the record."""
+    if order := gathered.state.orders.get(order_id):
+        return order
+    try:
+        row = OrderRecord.objects.filter(order_id=order_id, account=str(gathered.state.account)).first()
+    except DatabaseError as error:
+        raise LedgerUnavailable(f"{order_id} is not in the book, and the record can't be asked: {error}") from error
+    if row is None:
+        return Rejection(Reason.order_not_found, f"there is no order {order_id} on this account")
+    order = order_of_row(row)
+    if order.status not in TERMINAL:
+        raise InvariantBroken(f"{order_id} is recorded as {order.status}, but is not in the book; run audit")
+    return order
 
 
 def quoted_symbols(desk: Desk, symbols: Iterable[str]) -> frozenset[str]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from copytrading.kernel.ids import OrderId, command_id, digest
+from copytrading.kernel.ids import OrderId, digest
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.answers import show_order
 from orders.book.account import Changes, changed
@@ -13,7 +13,7 @@ from orders.rules import admission, halts, pricing
 from orders.rules.facts import Order
 from orders.settlement import settle
 from orders.venues import venue_for
-from orders.verbs.attempt import Decision, Gathered, Needs, attempt, first_refusal, gather, order_of, quoted_symbols
+from orders.verbs.attempt import Decision, Gathered, Needs, attempt, first_refusal, order_of, quoted_symbols
 
 
 def close(command: CloseOrder) -> Done | Rejection:
@@ -21,15 +21,15 @@ def close(command: CloseOrder) -> Done | Rejection:
 
 
 def close_all(command: CloseAll) -> Done | Rejection:
-    """One close an order, each with a key derived from this command's, so that sending it again repeats nothing."""
-    named = command_id(command.principal, command.account, command.verb, command.key)
-    gathered = gather(command.account, "", Needs(all_orders=True, prices=False))
-    if not isinstance(gathered, Gathered):
-        assert isinstance(gathered, Rejection)
-        return gathered
-    live = sorted(gathered.state.orders.values(), key=lambda order: order.order_id)
-    wanted = [order for order in live if order.status == "OPEN" and command.symbol in (None, order.symbol)]
-    return Done({"results": [_one_result(order, close(_close_one(command, order, named))) for order in wanted]}, named)
+    """Which orders is settled by a commit of its own; then one close an order, each with a key derived from this one's.
+
+    So the same key means the same orders, and sending it again closes what the first time could not.
+    """
+    listed = attempt(command, lambda gathered: _list(command, gathered), Needs(all_orders=True, prices=False))
+    if isinstance(listed, Rejection):
+        return listed
+    results = [_one_result(order_id, close(_close_one(command, order_id))) for order_id in listed.answer["order_ids"]]
+    return replace(listed, answer={"results": results})
 
 
 def open_position(gathered: Gathered, wanted: str) -> Order | Rejection:
@@ -75,17 +75,23 @@ def _decide(command: CloseOrder, gathered: Gathered) -> Decision | Rejection:
     return close_at(gathered, order, lots, pricing.closing_price(terms, quote, order.side), "closed")
 
 
-def _close_one(command: CloseAll, order: Order, named: str) -> CloseOrder:
+def _list(command: CloseAll, gathered: Gathered) -> Decision:
+    live = sorted(gathered.state.orders.values(), key=lambda order: order.order_id)
+    wanted = [o.order_id for o in live if o.status == "OPEN" and command.symbol in (None, o.symbol)]
+    return Decision(Changes(changed(gathered.state.portfolio)), {"order_ids": wanted})
+
+
+def _close_one(command: CloseAll, order_id: str) -> CloseOrder:
     return CloseOrder(
         account=command.account,
         principal=command.principal,
         staff=command.staff,
-        key=digest(named, order.order_id),
-        order_id=OrderId(order.order_id),
+        key=digest(command.verb, command.key, order_id),
+        order_id=OrderId(order_id),
     )
 
 
-def _one_result(order: Order, outcome: Done | Rejection) -> dict[str, Any]:
+def _one_result(order_id: str, outcome: Done | Rejection) -> dict[str, Any]:
     if isinstance(outcome, Rejection):
-        return {"ok": False, "order_id": order.order_id, "reason": outcome.reason.name, "detail": outcome.detail}
-    return {"ok": True, "order_id": order.order_id, "order": outcome.answer["order"]}
+        return {"ok": False, "order_id": order_id, "reason": outcome.reason.name, "detail": outcome.detail}
+    return {"ok": True, "order_id": order_id, "order": outcome.answer["order"]}

@@ -322,6 +322,21 @@ def test_hours_are_typed_and_shown_as_text() -> None:
     assert "Mon 08:00-Mon 16:30" in logged_in("support").get(address).content.decode()
 
 
+@pytest.mark.parametrize("role", ["support", "administrator"])
+def test_numbers_are_shown_without_the_zeros_of_their_column(role: str) -> None:
+    client = logged_in(role)
+    for address in (page(Instrument, "change", "EURUSD"), page(Group, "change", "retail"), page(Group, "changelist")):
+        assert "0000000" not in client.get(address).content.decode()
+    assert "100000" in client.get(page(Instrument, "change", "EURUSD")).content.decode()
+
+
+def test_an_account_in_margin_call_stands_out() -> None:
+    client, address = logged_in("support"), page(LiveAccount, "changelist")
+    assert "margin call" not in client.get(address).content.decode()
+    LiveAccount.objects.update(margin_called=True)
+    assert "margin call" in client.get(address).content.decode()
+
+
 def test_an_instrument_is_added_with_its_sizes() -> None:
     form = {
         "symbol": "GBPUSD",

@@ -48,7 +48,8 @@ class Desk:
         """`body` is sent as JSON, or as it is if it is bytes; `by` names a log-in or key, None sends neither."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         content_type = headers.pop("Content-Type", "application/json")
-        return self.client.post(path, raw, content_type=content_type, headers=self._headers(by) | headers)
+        # Not `client.post`, which encodes the body by what the content type says.
+        return self.client.generic("POST", path, raw, content_type, headers=self._headers(by) | headers)
 
     def get(self, path: str, by: str | None = "trader") -> Any:
         return self.client.get(path, headers=self._headers(by))

@@ -11,7 +11,7 @@ from accounts import catalogue as catalogues
 from accounts.terms import Catalogue
 from copytrading.kernel import clock
 from copytrading.kernel.decimals import text
-from copytrading.kernel.errors import OutcomeUnknown
+from copytrading.kernel.errors import InvariantBroken, OutcomeUnknown
 from copytrading.kernel.ids import KINDS, AccountRef
 from copytrading.kernel.rejections import Rejection
 from orders.book import codec, keys, quotes, terms
@@ -79,14 +79,23 @@ class MarginMonitor(Worker):
                 calls.append((keys.portfolio(account), ("HGETALL", keys.portfolio(account))))
                 calls.append((keys.config(account), ("HGETALL", keys.config(account))))
             answers = ledger().run(calls)
-            known: dict[AccountRef, tuple[Portfolio, Config]] = {
-                account: (codec.decode_portfolio(answers[2 * n]), codec.decode_config(answers[2 * n + 1]))
-                for n, account in enumerate(batch)
-                if answers[2 * n].get("version")
-            }
+            known: dict[AccountRef, tuple[Portfolio, Config]] = {}
+            for account, portfolio, config in zip(batch, answers[::2], answers[1::2], strict=True):
+                if portfolio.get("version") and (read := self._readable(account, portfolio, config)):
+                    known[account] = read
             self._value(known, catalogue)
             self._drop_stale(known, holders)
         return len(accounts)
+
+    def _readable(
+        self, account: AccountRef, portfolio: dict[str, str], config: dict[str, str]
+    ) -> tuple[Portfolio, Config] | None:
+        """One broken account must not keep the others from being measured."""
+        try:
+            return codec.decode_portfolio(portfolio), codec.decode_config(config)
+        except InvariantBroken as error:
+            self._log.critical("account_broken", account=str(account), error=str(error), advice="run audit")
+            return None
 
     def _value(self, known: dict[AccountRef, tuple[Portfolio, Config]], catalogue: Catalogue) -> None:
         prices = quotes.read(market(), _quotes_for(known.values(), catalogue))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from accounts import catalogue as catalogues
 from accounts.terms import Catalogue
 from copytrading.kernel import clock
-from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
+from copytrading.kernel.errors import InvariantBroken, LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.ids import AccountRef, OrderId
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.book import keys, quotes, terms
@@ -28,6 +28,7 @@ from workers.monitors.levels import SIDES, LevelBook
 REREAD_S = 60.0
 EXPIRY_EVERY_S = 1.0
 WAIT_S = 1.0
+BROKEN_WAIT_S = 60.0
 _LISTEN_S = 0.25
 _NEWS_AT_ONCE = 1_000
 PRINCIPAL = "system:pending_monitor"
@@ -51,7 +52,6 @@ class PendingMonitor(Worker):
     def prepare(self) -> None:
         self._levels = LevelBook()
         self._waiting: deque[tuple[float, Level]] = deque()
-        self._latest: dict[str, Quote] = {}
         self._news_at = "$"
         self._heard: Iterator[quotes.Heard] | None = None
         self._reread_at = self._expired_at = float("-inf")
@@ -69,7 +69,6 @@ class PendingMonitor(Worker):
         self._read_news()
         self._try_waiting()
         for quote in heard.quotes:
-            self._latest[quote.symbol] = quote
             self._on_quote(quote, catalogue)
         if clock.monotonic() - self._expired_at > EXPIRY_EVERY_S:
             self._expired_at = clock.monotonic()
@@ -153,6 +152,10 @@ class PendingMonitor(Worker):
             outcome = carry_out(command)
         except OutcomeUnknown:
             outcome = carry_out(command)  # the same command: what was done is told, and not done again
+        except InvariantBroken as error:  # one broken account must not keep the others' stops from firing
+            self._log.critical("level_broken", level=level.member, error=str(error), advice="run audit")
+            self._waiting.append((clock.monotonic() + BROKEN_WAIT_S, level))
+            return
         if isinstance(outcome, Rejection) and outcome.reason not in _GONE:
             self._log.info("level_waits", level=level.member, reason=outcome.reason.name, detail=outcome.detail)
             self._waiting.append((clock.monotonic() + WAIT_S, level))

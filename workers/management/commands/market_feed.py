@@ -25,7 +25,7 @@ random walk that comes back to a reference price, 1 to 5 ticks a second.
 Sources (--source, or the environment variable FEED):
   (nothing)          the generated EURUSD file that is shipped with this
   simulated          no recording, every instrument made up
-  PATH or replay:PATH, with @10 behind it for ten times the speed:
+  replay:PATH (--source takes PATH alone too), with @10 behind it for ten times the speed:
     a Lean tick-quote zip    YYYYMMDD_quote.zip; UTC, or UTC-05 in a folder named fxcm
     a TrueFX file            .csv or .csv.gz with the header timestamp,bid,ask; as written, else UTC
     a HistData file          .csv or .csv.gz without header, YYYYMMDD HHMMSSmmm,bid,ask,0; UTC-05

@@ -1,0 +1,187 @@
+"""The supervisor, with small processes in place of the real ones."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from copytrading import embedded
+from tests.fixtures.waiting import eventually
+from workers.stack import child as children
+from workers.stack import folder, preparation
+from workers.stack.child import Child
+from workers.stack.processes import Process
+from workers.stack.refusal import StackRefused
+from workers.stack.supervisor import Supervisor
+
+SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPS
+ENDS = "raise SystemExit(3)"
+
+MakeChild = Callable[[str], Child]
+
+
+@pytest.fixture
+def make_child(tmp_path: Path) -> Iterator[MakeChild]:
+    made: list[Child] = []
+
+    def make(script: str) -> Child:
+        process = Process(f"process{len(made)}", (sys.executable, "-c", script), "for a test")
+        made.append(Child(process, tmp_path / f"{process.name}.log", os.environ | {folder.MARK: str(tmp_path)}))
+        return made[-1]
+
+    yield make
+    for child in made:
+        child.kill()
+
+
+def is_up(child: Child) -> bool:
+    return child.log.exists() and "up" in child.log.read_text()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+def test_children_run_and_stop_when_asked(make_child: MakeChild, said: list[str]) -> None:
+    both = [make_child(SLEEPS), make_child(SLEEPS)]
+    supervisor = Supervisor([], both, said.append)
+    supervisor.start()
+    eventually(lambda: all(map(is_up, both)))
+    assert not supervisor.wait(0.0)
+    supervisor.on_signal(signal.SIGTERM, None)
+    assert supervisor.wait(60.0)
+    supervisor.stop()
+    assert [child.running for child in both] == [False, False]
+    assert said == []
+
+
+def test_a_child_that_dies_is_started_again_and_its_death_is_told(make_child: MakeChild, said: list[str]) -> None:
+    child = make_child(SLEEPS)
+    supervisor = Supervisor([], [child], said.append)
+    supervisor.start()
+    first = child.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: supervisor.wait(0.05) or child.pid not in (None, first))
+    assert said == [f"process0 ended by SIGKILL; it starts again in 1 s. Its log: {child.log}"]
+    assert child.restarts == 1
+
+
+def test_patience_grows_with_each_death(make_child: MakeChild, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "FIRST_PAUSE_S", 0.01)
+    child = make_child(ENDS)
+    child._pause_s = children.FIRST_PAUSE_S
+    child.start()
+    told: list[str] = []
+    pauses: list[float] = []
+
+    def watch() -> bool:
+        pause = child._pause_s
+        if words := child.watch():
+            told.append(words)
+            pauses.append(pause)
+        return len(told) == 4
+
+    eventually(watch)
+    assert pauses == [0.01, 0.02, 0.04, 0.08]
+    assert told[0].startswith("process0 ended with exit status 3; it starts again in ")
+
+
+def test_a_child_that_ignores_the_request_is_killed(
+    make_child: MakeChild, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.stack.supervisor.STOP_LIMIT_S", 0.3)
+    child = make_child(STUBBORN)
+    supervisor = Supervisor([], [child], said.append)
+    supervisor.start()
+    eventually(lambda: is_up(child))
+    supervisor.stop()
+    assert not child.running
+    assert said == ["process0 did not stop in time; killing it."]
+
+
+def test_a_second_signal_hurries(make_child: MakeChild, said: list[str]) -> None:
+    child = make_child(STUBBORN)
+    supervisor = Supervisor([], [child], said.append)
+    supervisor.start()
+    eventually(lambda: is_up(child))
+    signal.signal(signal.SIGALRM, supervisor.on_signal)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        supervisor.stop()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    assert not child.running
+
+
+def test_a_server_that_dies_is_started_again(tmp_path: Path, said: list[str]) -> None:
+    server = embedded.start_ledger(tmp_path / "ledger")
+    try:
+        first = server.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda: server.pid is None)
+        Supervisor([server], [], said.append).watch()
+        assert server.pid not in (None, first)
+        assert said == [f"ledger has ended; starting it again. Its log: {server.log}"]
+    finally:
+        server.kill()
+
+
+def test_a_folder_is_held_by_one_stack(tmp_path: Path) -> None:
+    with (
+        folder.held(tmp_path),
+        pytest.raises(StackRefused, match=f"already runs in {tmp_path} \\(process {os.getpid()}\\)"),
+        folder.held(tmp_path),
+    ):
+        pytest.fail("held twice")
+    with folder.held(tmp_path):
+        pass
+
+
+def test_orphans_are_found_by_their_mark(make_child: MakeChild, tmp_path: Path) -> None:
+    child = make_child(SLEEPS)
+    child.start()
+    eventually(lambda: is_up(child))
+    assert folder.end_orphans(tmp_path / "another") == 0
+    assert child.running
+    assert folder.end_orphans(tmp_path) == 1
+    eventually(child.stopped)
+
+
+def test_reset_removes_what_a_stack_made_and_nothing_else(tmp_path: Path) -> None:
+    server = embedded.start_ledger(tmp_path / "ledger")
+    (tmp_path / "demo_password").write_text("x")
+    (tmp_path / "mine.txt").write_text("x")
+    pid = server.pid
+    assert pid is not None
+    folder.reset(tmp_path)
+    server.kill()
+    assert not psutil.pid_exists(pid)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_reset_is_refused_while_a_stack_runs(tmp_path: Path) -> None:
+    (tmp_path / "demo_password").write_text("x")
+    with folder.held(tmp_path), pytest.raises(StackRefused):
+        folder.reset(tmp_path)
+    assert (tmp_path / "demo_password").exists()
+
+
+def test_a_port_in_use_is_told_with_another_one_to_try() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with pytest.raises(StackRefused, match=f"Port {port} on 127.0.0.1 can't be used .*WEB_PORT={port + 1} "):
+            preparation.check_port("127.0.0.1", port)
+        assert preparation.answers("127.0.0.1", port)
+    preparation.check_port("127.0.0.1", port)
+    assert not preparation.answers("127.0.0.1", port)
