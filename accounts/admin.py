@@ -143,7 +143,7 @@ class AccountAdmin(ByRole, ModelAdmin):
 
     @display(description="margin", ordering="margin_called", label="danger")
     def shown_margin_call(self, account: TradingAccount) -> str:
-        return "margin call" if account.margin_called else ""
+        return "in margin call" if account.margin_called else ""
 
     @display(description="status", ordering="status", label=_STATUS_COLOURS)
     def shown_status(self, account: TradingAccount) -> str:

@@ -53,7 +53,7 @@ class ReadOnly(ByRole):
 
 
 class PlainNumber(forms.DecimalField):
-    """Shows 0.0001, not 0.0001000000, and takes no NaN and no exponent."""
+    """Shows 0.0001, not 0.0001000000."""
 
     def prepare_value(self, value: Any) -> Any:
         return decimals.text(value) if isinstance(value, Decimal) else value
@@ -62,14 +62,14 @@ class PlainNumber(forms.DecimalField):
 class PlainNumbers:
     """Numbers of a page or an inline without the zeros that only fill the column, to type and to read."""
 
-    model: type[Model]
+    opts: Any
     formfield_overrides: ClassVar[dict[Any, Any]] = {
         DecimalField: {"form_class": PlainNumber, "widget": UnfoldAdminDecimalFieldWidget}
     }
 
     @property
     def readonly_preprocess_fields(self) -> dict[str, Callable[[str], str]]:
-        return {field.name: _unfilled for field in self.model._meta.fields if isinstance(field, DecimalField)}
+        return {field.name: _unfilled for field in self.opts.fields if isinstance(field, DecimalField)}
 
 
 class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, ModelAdmin):

@@ -1,4 +1,4 @@
-"""The worker processes, as a Django app: it brings their commands and has no tables."""
+"""The worker processes, as a Django app: it brings their commands and their schedule, and has no tables."""
 
 from django.apps import AppConfig
 

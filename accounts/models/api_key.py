@@ -64,6 +64,8 @@ class ApiKey(Model):
     def issue(cls, user: User, name: str, scopes: Iterable[str], expires_at: datetime) -> tuple["ApiKey", str]:
         """A new key and its secret, which nobody can read again. Raises ValidationError for what a key can't be."""
         wanted = sorted(set(scopes))
+        if not wanted or not set(wanted) <= set(Scope.values):
+            raise ValidationError({"scopes": f"Give one or more of the scopes {', '.join(Scope.values)}."})
         if Scope.DEALER in wanted and user.role not in (Role.DEALER, Role.ADMINISTRATOR):
             raise ValidationError({"scopes": f"{user} is no dealer; leave the dealer scope out or give another user."})
         prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(8))

@@ -252,6 +252,7 @@ def market() -> redis.Redis:
         decode_responses=True,
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=2,
+        health_check_interval=30,
         retry=Retry(NoBackoff(), 1),
     )
 

@@ -332,9 +332,9 @@ def test_numbers_are_shown_without_the_zeros_of_their_column(role: str) -> None:
 
 def test_an_account_in_margin_call_stands_out() -> None:
     client, address = logged_in("support"), page(LiveAccount, "changelist")
-    assert "margin call" not in client.get(address).content.decode()
+    assert "in margin call" not in client.get(address).content.decode()
     LiveAccount.objects.update(margin_called=True)
-    assert "margin call" in client.get(address).content.decode()
+    assert "in margin call" in client.get(address).content.decode()
 
 
 def test_an_instrument_is_added_with_its_sizes() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.feed.test_formats import at, lean, table
 from workers.feed.formats import FormatError, Tick
-from workers.feed.pace import LONGEST_BATCH, due
+from workers.feed.pace import due
 from workers.feed.replay import find, shifted
 from workers.feed.simulate import Simulated, simulate
 from workers.feed.source import SHIPPED, Source, beside, parse, play
@@ -43,7 +43,7 @@ class Clock:
 
 
 def batches(clock: Clock, *at_ms: int) -> Iterator[list[int]]:
-    for batch in due([tick(START + moment) for moment in at_ms], START, clock.monotonic, clock.wait):
+    for batch in due([tick(START + moment) for moment in at_ms], START, 200, clock.monotonic, clock.wait):
         yield [each.moment_ms - START for each in batch]
 
 
@@ -165,7 +165,7 @@ def test_a_burst_goes_out_in_batches_of_ten_milliseconds() -> None:
 
 
 def test_a_batch_is_never_longer_than_its_limit() -> None:
-    assert [len(batch) for batch in batches(Clock(), *[0] * (LONGEST_BATCH + 1))] == [LONGEST_BATCH, 1]
+    assert [len(batch) for batch in batches(Clock(), *[0] * 201)] == [200, 1]
 
 
 def test_a_long_silence_is_told_each_second() -> None:
@@ -196,5 +196,5 @@ def test_a_little_late_is_caught_up() -> None:
 
 def test_told_to_stop_it_stops() -> None:
     clock = Clock()
-    playing = due([tick(START), tick(START + 50)], START, clock.monotonic, lambda seconds: True)
+    playing = due([tick(START), tick(START + 50)], START, 200, clock.monotonic, lambda seconds: True)
     assert list(playing) == [[tick(START)]]

@@ -59,8 +59,10 @@ class MarketFeed(Worker):
 
     name = "market_feed"
 
-    def __init__(self, programme: Programme, consumer: str = "", stop: threading.Event | None = None) -> None:
-        super().__init__(consumer, stop=stop)
+    def __init__(
+        self, programme: Programme, consumer: str = "", batch: int = 200, stop: threading.Event | None = None
+    ) -> None:
+        super().__init__(consumer, batch, stop)
         self._programme = programme
         self._begun: tuple[Publisher, Iterator[list[Tick]]] | None = None
         self._reported_at = clock.monotonic()
@@ -107,4 +109,4 @@ class MarketFeed(Worker):
         self._log.info(
             "feed_started", recorded=symbols, files=len(files), speed=ours.speed, simulated=len(ours.simulated)
         )
-        return publisher, due(ticks, start_ms, clock.monotonic, self.stop.wait)
+        return publisher, due(ticks, start_ms, self.batch, clock.monotonic, self.stop.wait)

@@ -22,7 +22,8 @@ class WorkerCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            # From another thread: set() would wait for ever on a lock that the interrupted wait() holds.
+            signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
         self.made(options, stop).run(once=options["once"])
 
     def made(self, options: dict[str, Any], stop: threading.Event) -> Worker:

@@ -1,19 +1,20 @@
 """`manage.py market_feed`: quotes for every instrument, from recorded ticks, or made up."""
 
 import argparse
-import signal
 import threading
 from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from accounts.models import Instrument
+from workers.base import Worker
 from workers.feed import source
 from workers.feed.feed import MarketFeed, programme
 from workers.feed.formats import FormatError
 from workers.feed.simulate import Simulated
+from workers.management.options import WorkerCommand
 
 HELP = """\
 Puts quotes of every instrument of the catalogue on the market instance, as a market would.
@@ -33,7 +34,8 @@ Sources (--source, or the environment variable FEED):
 
 Ticks are dropped and counted when crossed, not positive, behind the last one, or further than 10 %
 from it (until three in a row agree). Counts go to the log each minute. An instrument that is not in
-the catalogue is not played; after a change of the catalogue start the feed again.
+the catalogue is not played; after a change of the catalogue start the feed again. With --once it
+plays one pass through the recording, or one tick of each instrument when all are simulated.
 """
 EXAMPLES = """\
 examples:
@@ -45,7 +47,7 @@ examples:
 """
 
 
-class Command(BaseCommand):
+class Command(WorkerCommand):
     help = HELP
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
@@ -54,34 +56,29 @@ class Command(BaseCommand):
         return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--source", default=settings.FEED, help="what to play, see above (default: %(default)r)")
-        parser.add_argument("--symbol", help="the instrument in the source, when its name does not tell")
-        parser.add_argument("--speed", type=float, help="divides the gaps of the recording, in place of @SPEED")
-        parser.add_argument("--seed", type=int, default=1, help="of the simulated prices (default: 1)")
-        parser.add_argument("--consumer", default="", help="the name of this process in its heartbeat")
-        parser.add_argument("--once", action="store_true", help="one pass through the recording, or one tick of each")
+        super().add_arguments(parser)
+        parser.add_argument("--source", default=settings.FEED, help="What to play, see above (default: %(default)r).")
+        parser.add_argument("--symbol", help="The instrument in the source, when its name does not tell.")
+        parser.add_argument("--speed", type=float, help="Divides the gaps of the recording, in place of @SPEED.")
+        parser.add_argument("--seed", type=int, default=1, help="Of the simulated prices (default 1).")
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            super().handle(*args, **options)
+        except FormatError as error:
+            raise CommandError(str(error)) from error
+
+    def made(self, options: dict[str, Any], stop: threading.Event) -> Worker:
         instruments = [
             Simulated(each.symbol, each.tick, each.instrument_class, each.price_age_ms)
             for each in Instrument.objects.all()
         ]
         if not instruments:
             raise CommandError("The catalogue has no instruments. Load the demo data, or add some in the admin, first.")
-        once = options["once"]
-        try:
-            chosen = source.parse(options["source"])
-            if options["speed"] is not None:
-                chosen = replace(chosen, speed=source.checked_speed(options["speed"]))
-            planned = programme(chosen, instruments, symbol=options["symbol"], seed=options["seed"], once=once)
-            MarketFeed(planned, options["consumer"], _stop_on_signals()).run(once)
-        except FormatError as error:
-            raise CommandError(str(error)) from error
-
-
-def _stop_on_signals() -> threading.Event:
-    """Set by another thread: a handler that interrupts `stop.wait` holding its lock would wait for itself."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
-    return stop
+        chosen = source.parse(options["source"])
+        if options["speed"] is not None:
+            chosen = replace(chosen, speed=source.checked_speed(options["speed"]))
+        planned = programme(
+            chosen, instruments, symbol=options["symbol"], seed=options["seed"], once=options["once"]
+        )
+        return MarketFeed(planned, options["consumer"], options["batch"], stop)
