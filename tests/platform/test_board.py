@@ -40,7 +40,7 @@ def test_readings_of_a_traded_book(traded: Floor) -> None:
     assert len(readings.accounts) == 4
     (record,) = readings.queues
     assert record.name == "record"
-    assert record.waiting == 6
+    assert record.waiting == 10  # four entries into the book, four deposits, two orders
     assert 0 <= record.oldest_s < 30
     assert record.dead == 0
     (quote,) = readings.quotes
@@ -49,7 +49,7 @@ def test_readings_of_a_traded_book(traded: Floor) -> None:
 
 def test_one_line_says_it_all(traded: Floor) -> None:
     told = board.line(Reader().take())
-    assert told.startswith("4 accounts | 1 open, 1 resting | 0.2 orders/s, 0.1 deals/s | waiting: record 6 (")
+    assert told.startswith("4 accounts | 1 open, 1 resting | 0.2 orders/s, 0.1 deals/s | waiting: record 10 (")
     assert "1 instruments, last tick 0." in told
 
 
