@@ -174,7 +174,7 @@ class OfferInline(PlainNumbers, ByRole, TabularInline):
 
 @admin.register(Group)
 class GroupAdmin(TermsAdmin):
-    permanent = ("name", "currency")
+    permanent = ("name", "currency", "hedging_mode")
     inlines = (OfferInline,)
     list_display = (
         "name", "currency", "hedging_mode", plain("margin_call_level", "margin call %"),

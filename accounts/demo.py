@@ -98,7 +98,7 @@ class Shape:
     margin_rate: str | None = None
     time_zone: str = "America/New_York"
     hours: str = "Sun 17:00-Fri 17:00"
-    price_age_ms: int = 10_000
+    price_age_ms: int = 60_000
     commission_free: bool = False
 
 

@@ -12,7 +12,7 @@ import pwd
 import shutil
 import signal
 import stat
-import subprocess  # nosec B404: runs the servers' own programs, no shell
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -216,7 +216,7 @@ class Postgresql(Server):
             "--auth=trust", "--encoding=UTF8", "--locale=C", *(["--no-sync"] if self.volatile else []),
         ]
         with self.log.open("ab") as log:
-            done = subprocess.run(  # nosec B603
+            done = subprocess.run(
                 command, cwd=draft, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, **self._run_as()
             )
         if done.returncode:
@@ -361,7 +361,7 @@ def _postgresql_user() -> pwd.struct_passwd:
         return pwd.getpwnam(SYSTEM_USER)
     try:
         command = ["useradd", "--system", "--no-create-home", SYSTEM_USER]
-        subprocess.run(command, check=True, capture_output=True)  # nosec B603
+        subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise ServerFailed(
             f"PostgreSQL does not run as root, and the user {SYSTEM_USER} could not be made ({error}). "

@@ -30,8 +30,9 @@ def socket_folder(folder: Path, name: str) -> Path:
     """
     if len(os.fsencode(folder / name)) <= LONGEST_SOCKET_PATH:
         return folder
+    # Predictable, so whoever uses it checks owner and mode first.
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return Path("/tmp") / f"copytrading-{digest}"  # noqa: S108  # nosec B108: checked before use
+    return Path("/tmp") / f"copytrading-{digest}"  # noqa: S108
 
 
 def redis_url(folder: Path) -> str:

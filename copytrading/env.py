@@ -41,6 +41,11 @@ class Env:
     log_format: str
 
     @property
+    def own_host(self) -> str:
+        """Where this machine reaches what listens on `bind`."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)  # noqa: S104
+
+    @property
     def embedded(self) -> endpoints.Endpoints:
         """Where the embedded servers listen; a URL above that equals one of these is ours to start and stop."""
         return endpoints.embedded(self.data_dir)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fixtures import folders
 
-pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.book", "tests.fixtures.floor"]
+pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.book", "tests.fixtures.floor", "tests.fixtures.watch"]
 
 # A terminated run stops its servers as an interrupted one does.
 signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -12,6 +12,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import redis
@@ -95,14 +96,18 @@ class Worker(ABC):
         self._wait_s = min(_LONGEST_WAIT_S, max(0.05, self._wait_s * 2))
         self._log.warning("waiting", error=f"{type(error).__name__}: {error}", wait_s=round(self._wait_s, 2))
         close_old_connections()
+        with suppress(redis.exceptions.RedisError):  # it may be the market instance that is away
+            self._beat(state="waiting")
         self.stop.wait(self._wait_s * random.uniform(0.5, 1.0))
 
-    def _beat(self) -> None:
+    def _beat(self, state: str = "working") -> None:
         if clock.monotonic() - self._beat_at < HEARTBEAT_EVERY_S:
             return
         self._beat_at = clock.monotonic()
         key = keys.heartbeat(self.name, self.consumer)
-        told: dict[Any, Any] = {"at_ms": str(clock.now_ms()), "pid": str(os.getpid()), **self.lag()}
+        told: dict[Any, Any] = {"at_ms": str(clock.now_ms()), "pid": str(os.getpid()), "state": state}
+        if state == "working":  # what to tell may have to be asked of what is away
+            told |= self.lag()
         market().hset(key, mapping=told)
         market().expire(key, HEARTBEAT_LIFE_S)
 

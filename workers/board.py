@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import structlog
 from rich.columns import Columns
@@ -102,7 +103,7 @@ def show(
 def _accounts(readings: Readings) -> Table:
     table = _table("Accounts", "account", ">balance", ">equity", ">level", ">orders")
     for each in readings.accounts:
-        level = f"{each.level} %" if each.level else "-"
+        level = f"{Decimal(each.level):.2f} %" if each.level else "-"
         table.add_row(str(each.account), each.balance, each.equity or "-", level, str(each.open_orders))
     return table
 

@@ -40,7 +40,7 @@ class DemoTrader(Worker):
         super().__init__(stop=stop)
         self.account = account
         self.principal = principal
-        self._chance = random.Random(seed)  # nosec B311: a show, no secret
+        self._chance = random.Random(seed)  # a show, no secret
         self._run = f"demo-{seed}-{clock.now_ms()}"
         self._count = 0
         self._unanswered: Command | None = None

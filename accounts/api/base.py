@@ -16,6 +16,7 @@ from accounts.access import Principal
 from accounts.api.authentication import BearerAuthentication
 from accounts.api.parsing import StrictJSONParser
 from accounts.api.problems import exception_handler
+from accounts.api.schema import ApiSchema
 
 
 class JSONOnly(BaseContentNegotiation):
@@ -40,6 +41,8 @@ class ApiView(APIView):
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = JSONOnly
     metadata_class = None
+    schema = ApiSchema()
+    http_method_names = ["get", "head", "post"]
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
         return exception_handler

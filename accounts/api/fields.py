@@ -18,8 +18,10 @@ from copytrading.kernel import ids
 from copytrading.kernel.decimals import parse_plain
 from copytrading.kernel.rejections import Reason, Rejection
 
+IDEMPOTENCY_KEY = "^[A-Za-z0-9._:/+=-]{1,128}$"
+
 _WHOLE = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
+_IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY, re.ASCII)
 _STAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
@@ -35,6 +37,10 @@ class StrictField(serializers.Field):
     def __init__(self, *, reason: Reason = Reason.invalid_fields, **options: Any) -> None:
         self.reason = reason
         super().__init__(**options)
+
+    def described(self) -> dict[str, Any]:
+        """As JSON Schema."""
+        return {"type": "string"}
 
     def wrong(self, what: str) -> serializers.ValidationError:
         return serializers.ValidationError(what)
@@ -94,6 +100,11 @@ class PlainDecimalField(StrictField):
         self.sign = sign
         super().__init__(**options)
 
+    def described(self) -> dict[str, Any]:
+        sign = "-?" if self.sign == "any" else ""
+        pattern = f"^{sign}[0-9]{{1,{self.max_digits}}}(\\.[0-9]{{1,{self.max_decimals}}})?$"
+        return {"oneOf": [{"type": "string", "pattern": pattern}, {"type": "number"}], "example": "1.25"}
+
     def to_internal_value(self, data: Any) -> Decimal:
         number = parse_plain(data) if isinstance(data, str) else data
         if not isinstance(number, Decimal):
@@ -115,6 +126,9 @@ class TextField(StrictField):
     def __init__(self, *, max_length: int, **options: Any) -> None:
         self.max_length = max_length
         super().__init__(**options)
+
+    def described(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1, "maxLength": self.max_length}
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -143,6 +157,9 @@ class ChoiceField(StrictField):
         self.choices = tuple(choices)
         super().__init__(**options)
 
+    def described(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.choices)}
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str) or data not in self.choices:
             raise self.wrong(f"must be one of {', '.join(self.choices)}")
@@ -159,6 +176,10 @@ class AccountKindField(ChoiceField):
 class AccountIdField(StrictField):
     """`user_id`: the account's id, as string or number."""
 
+    def described(self) -> dict[str, Any]:
+        number = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
+        return {"oneOf": [number, {"type": "string", "pattern": f"^{_WHOLE.pattern}$"}], "example": 1}
+
     def to_internal_value(self, data: Any) -> int:
         # str() of a Decimal keeps its point, so that 17.0 is no id.
         typed = str(data) if isinstance(data, str | Decimal) else ""
@@ -170,6 +191,9 @@ class AccountIdField(StrictField):
 class SymbolField(StrictField):
     """An instrument's name, by the allow-list of what may become part of a key or a FIX tag."""
 
+    def described(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^[A-Z0-9][A-Z0-9._]{1,15}$", "example": "EURUSD"}
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str) or not ids.is_symbol(data):
             raise self.wrong("not a symbol: 2 to 16 of A-Z, 0-9, dot and underscore")
@@ -179,6 +203,10 @@ class SymbolField(StrictField):
 class OrderIdField(StrictField):
     """An order id as an answer gave it."""
 
+    def described(self) -> dict[str, Any]:
+        pattern = "^ord_[ldsc][1-9][0-9]{0,17}_[0-9A-Z]{13}$"
+        return {"type": "string", "pattern": pattern, "example": "ord_l1_7K2M0A9QXW4TZ"}
+
     def to_internal_value(self, data: Any) -> ids.OrderId:
         if not isinstance(data, str) or ids.account_of(data) is None:
             raise self.wrong("not an order id")
@@ -187,6 +215,9 @@ class OrderIdField(StrictField):
 
 class RoutingField(StrictField):
     """`sending_orders`: rock, barclays or nothing; case and surrounding blanks do not matter. None is nothing."""
+
+    def described(self) -> dict[str, Any]:
+        return {"type": "string", "enum": ["rock", "barclays", ""]}
 
     def to_internal_value(self, data: Any) -> str | None:
         routing = data.strip(" ").lower() if isinstance(data, str) else data
@@ -198,6 +229,9 @@ class RoutingField(StrictField):
 class IdempotencyKeyField(StrictField):
     """What makes repeating a request harmless."""
 
+    def described(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": IDEMPOTENCY_KEY}
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str) or not is_idempotency_key(data):
             raise self.wrong("must have 1 to 128 letters, digits or ._:/+=-")
@@ -206,6 +240,9 @@ class IdempotencyKeyField(StrictField):
 
 class TimeField(StrictField):
     """A moment as ISO 8601 with date, time and zone (2030-01-31T12:00:00Z); read as milliseconds since 1970."""
+
+    def described(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date-time", "example": "2030-01-31T12:00:00Z"}
 
     def to_internal_value(self, data: Any) -> int:
         try:

@@ -48,7 +48,7 @@ class StrictJSONParser(BaseParser):
         _require_json(media_type or "")
         if _claimed_length(parser_context) > MAX_BODY_BYTES:
             raise _too_large()
-        raw = _read(stream)
+        raw = read_bounded(stream, MAX_BODY_BYTES + 1)
         if len(raw) > MAX_BODY_BYTES:
             raise _too_large()
         return parse_object(raw)
@@ -60,7 +60,7 @@ def body_of(request: Request) -> dict[str, Any]:
     parsed = cast(dict[str, Any], request.data)
     if not parsed and request.stream is None:
         _require_json(request.content_type or "")
-        raise _invalid("The body is empty; a body needs a Content-Length.")
+        raise _invalid("The body is empty.")
     return parsed
 
 
@@ -85,21 +85,21 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     return parsed
 
 
-def shown(key: str) -> str:
-    """A key as the client wrote it, fit to be repeated in an answer: short and printable."""
-    return "".join(character if character.isprintable() else "?" for character in key[:_SHOWN_KEY_LENGTH])
-
-
-def _read(stream: IO[Any]) -> bytes:
-    """At most one byte more than the limit. A server may hand the body over in pieces."""
+def read_bounded(stream: IO[Any], limit: int) -> bytes:
+    """At most `limit` bytes. A server may hand a body over in pieces."""
     pieces, length = [], 0
-    while length <= MAX_BODY_BYTES:
-        piece: bytes = stream.read(MAX_BODY_BYTES + 1 - length)
+    while length < limit:
+        piece: bytes = stream.read(limit - length)
         if not piece:
             break
         pieces.append(piece)
         length += len(piece)
     return b"".join(pieces)
+
+
+def shown(key: str) -> str:
+    """A key as the client wrote it, fit to be repeated in an answer: short and printable."""
+    return "".join(character if character.isprintable() else "?" for character in key[:_SHOWN_KEY_LENGTH])
 
 
 def _claimed_length(parser_context: Mapping[str, Any] | None) -> int:

@@ -34,9 +34,10 @@ class LogIn(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
     throttle_classes = (LogInThrottle,)
+    body = Credentials
 
     def post(self, request: Request) -> Response:
-        given = Credentials(data=body_of(request))
+        given = self.body(data=body_of(request))
         given.is_valid()
         username, password = given.validated_data["username"], given.validated_data["password"]
         who = (username, client_address(request))

@@ -45,7 +45,7 @@ END $$;
 CREATE TRIGGER permanent BEFORE UPDATE ON accounts_currency
     FOR EACH ROW EXECUTE FUNCTION accounts_permanent('code', 'digits');
 CREATE TRIGGER permanent BEFORE UPDATE ON accounts_group
-    FOR EACH ROW EXECUTE FUNCTION accounts_permanent('name', 'currency_id');
+    FOR EACH ROW EXECUTE FUNCTION accounts_permanent('name', 'currency_id', 'hedging_mode');
 CREATE TRIGGER permanent BEFORE UPDATE ON accounts_instrument
     FOR EACH ROW EXECUTE FUNCTION accounts_permanent(
         'symbol', 'instrument_class', 'digits', 'tick', 'contract_size', 'hedged_size',

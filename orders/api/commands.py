@@ -23,11 +23,15 @@ _UNDER_WAY = ("QUEUED", "PENDING_QUEUED")
 
 
 class CommandView(ApiView):
-    """One path, one body, one command. `done_status` is the answer's when something new was filled or placed."""
+    """One path, one body, one command that may be repeated with its key.
+
+    `done_status` is the answer's when it was carried out at once; an order that waits for its provider is 202.
+    """
 
     body: ClassVar[type[bodies.Body]]
     action: ClassVar[Action] = "trade"
     done_status: ClassVar[int] = 200
+    repeatable: ClassVar[bool] = True
     #: Of this request, whoever made it; a lost reply is answered with it.
     idempotency_key: str = ""
 

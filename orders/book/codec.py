@@ -18,6 +18,7 @@ from orders.rules.halts import Halt
 
 T = TypeVar("T")
 EXPOSURE_PREFIX = "x:"
+_EXPOSURE = [field.name for field in fields(Exposure)]
 _json_encoder = msgspec.json.Encoder()
 _json_decoder = msgspec.json.Decoder()
 
@@ -93,7 +94,7 @@ def encode_exposure(exposure: Exposure) -> str:
 
 
 def decode_exposure(written: str) -> Exposure:
-    return Exposure(*(Decimal(number) for number in written.split("|")))
+    return Exposure(**dict(zip(_EXPOSURE, map(Decimal, written.split("|")), strict=True)))
 
 
 def encode_portfolio(portfolio: Portfolio) -> dict[str, str]:

@@ -12,6 +12,7 @@ A new connection to a node whose run id has not been cleared since it started is
 import hashlib
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,11 @@ from redis.cluster import ClusterNode
 from redis.exceptions import (
     AskError,
     ClusterDownError,
+    MasterDownError,
     MovedError,
     NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisClusterException,
     TryAgainError,
 )
@@ -38,8 +42,11 @@ Call = tuple[str, tuple[Any, ...]]
 
 SOCKET_TIMEOUT_S = 10
 BLOCK_MS = 2_000  # a blocking read must end before the socket times out
-_RESENDS = 5
-_UNEXECUTED = (MovedError, AskError, TryAgainError, NoScriptError)
+_SENDS = 5
+#: Answers of a node that executed nothing, and may take the same command when it is sent on, or again.
+_UNEXECUTED = (MovedError, AskError, TryAgainError, NoScriptError, ClusterDownError)
+#: Answers of a node that takes no command of this kind now, whatever is in it.
+_CLOSED = (OutOfMemoryError, ReadOnlyError, MasterDownError)
 _LUA = Path(__file__).parent / "lua"
 _cleared_run_ids: set[str] = set()
 
@@ -92,7 +99,7 @@ class Ledger:
         """As `run`, with an exception in the place of each call that failed; other nodes' calls go on."""
         answers: list[Any] = [None] * len(calls)
         waiting = list(range(len(calls)))
-        for _ in range(_RESENDS):
+        for _ in range(_SENDS):
             for client, places, asking in self._by_node(calls, waiting, answers):
                 for place, answer in zip(places, self._send(client, [calls[p] for p in places], asking), strict=True):
                     answers[place] = answer
@@ -100,7 +107,7 @@ class Ledger:
             if not waiting:
                 break
             self._prepare_resend(calls, waiting, answers)
-        return answers
+        return [_plainly(answer) for answer in answers]
 
     @property
     def one_node(self) -> bool:
@@ -135,10 +142,14 @@ class Ledger:
         batches: dict[tuple[str, bool], tuple[redis.Redis, list[int], bool]] = {}
         for place in waiting:
             asked = answers[place]
-            if isinstance(asked, AskError):
-                node = client.get_node(asked.host, asked.port) or ClusterNode(asked.host, asked.port)
-            else:
-                node = client.get_node_from_key(calls[place][0])
+            try:
+                if isinstance(asked, AskError):
+                    node = client.get_node(asked.host, asked.port) or ClusterNode(asked.host, asked.port)
+                else:
+                    node = client.get_node_from_key(calls[place][0])
+            except RedisClusterException as error:  # no node has the slot
+                answers[place] = LedgerUnavailable(f"the ledger can't be reached ({error}); see /readyz")
+                continue
             asking = isinstance(asked, AskError)
             batch = batches.setdefault((node.name, asking), (client.get_redis_connection(node), [], asking))
             batch[1].append(place)
@@ -164,15 +175,16 @@ class Ledger:
             pipe.reset()
 
     def _prepare_resend(self, calls: Sequence[Call], waiting: list[int], answers: list[Any]) -> None:
+        """Learns where slots are now, and loads what scripts are lacking. What fails here the resend meets again."""
         client = self._connected()
-        if isinstance(client, redis.RedisCluster) and any(
-            isinstance(answers[p], MovedError | TryAgainError) for p in waiting
-        ):
-            client.nodes_manager.initialize()
+        if isinstance(client, redis.RedisCluster) and not all(isinstance(answers[p], NoScriptError) for p in waiting):
+            with suppress(redis.exceptions.RedisError, RedisClusterException):
+                client.nodes_manager.initialize()
         shas = {calls[p][1][1] for p in waiting if isinstance(answers[p], NoScriptError)}
-        for sha in shas:
-            for node in self.nodes():
-                node.script_load(_SCRIPTS[sha])
+        for node in self.nodes() if shas else ():
+            with suppress(redis.exceptions.RedisError):
+                for sha in shas:
+                    node.script_load(_SCRIPTS[sha])
 
     def _connected(self) -> redis.Redis | redis.RedisCluster:
         with self._lock:
@@ -182,6 +194,15 @@ class Ledger:
                 except (redis.exceptions.RedisError, RedisClusterException, ClusterDownError) as error:
                     raise LedgerUnavailable(f"the ledger can't be reached ({error}); see /readyz") from error
             return self._client
+
+
+def _plainly(answer: Any) -> Any:
+    """What is wrong with a node and not with the call, told as such: nothing was done, asking later may help."""
+    if isinstance(answer, _UNEXECUTED):
+        return LedgerUnavailable(f"the ledger sent it on {_SENDS} times ({answer}): nothing was done; see /readyz")
+    if isinstance(answer, _CLOSED):
+        return LedgerUnavailable(f"the ledger takes no commands ({answer}): nothing was done; see /readyz")
+    return answer
 
 
 def _client(url: str, on_connect: Any) -> redis.Redis | redis.RedisCluster:

@@ -83,7 +83,7 @@ def _cancel(command: CancelPending, gathered: Gathered) -> Decision | Rejection:
         return venue
     expires = 0 < order.expires_at_ms <= gathered.at_ms
     if command.because == "expired" and not expires:
-        return Rejection(Reason.conflict, f"order {order.order_id} has not expired")
+        return Rejection(Reason.stop_not_set, f"order {order.order_id} has another expiry by now")
     if refused := admission.check_status(gathered.desk.config.status, False, command.staff):
         return refused
     after = cancelled(order, command.because or "cancelled", gathered.next_version, gathered.at_ms)

@@ -50,6 +50,7 @@ def test_names_and_currencies_are_permanent() -> None:
     refused("digits of a row in accounts_currency", rows.currency("USD"), digits=3)
     refused("name of a row in accounts_group", rows.group(), name="other")
     refused("currency_id of a row in accounts_group", rows.group(), currency_id="EUR")
+    refused("hedging_mode of a row in accounts_group", rows.group(), hedging_mode="net")
     rows.group("other")
     rows.instrument("GBPUSD")
     refused("group_id of a row in accounts_groupinstrument", rows.offer(), group_id="other")

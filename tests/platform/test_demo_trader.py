@@ -7,6 +7,7 @@ import pytest
 from copytrading.kernel.ids import DEMO
 from orders.messages import Done
 from orders.models import Deal
+from orders.verbs import carry_out
 from tests.fixtures.floor import Floor
 from workers import demo_trader
 from workers.demo_trader import DemoTrader
@@ -42,7 +43,7 @@ def test_the_same_seed_decides_the_same(floor: Floor, trader: DemoTrader) -> Non
 def test_an_unanswered_command_is_sent_again_with_its_key(floor: Floor, trader: DemoTrader) -> None:
     command = trader._open(floor.state(DEMO))
     assert command is not None
-    assert isinstance(demo_trader.verbs.carry_out(command), Done)
+    assert isinstance(carry_out(command), Done)
     trader._unanswered = command
     trader.step()
     assert len(floor.state(DEMO).orders) == 1

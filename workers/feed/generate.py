@@ -34,7 +34,7 @@ _MEMBER_TIME = (2026, 1, 5, 0, 0, 0)
 
 def lines() -> Iterator[str]:
     """`milliseconds since midnight,bid,ask`, without line ends."""
-    draw = random.Random(SEED)  # nosec B311: made-up prices, no secrets
+    draw = random.Random(SEED)  # made-up prices, no secrets
     moments = list(_moments(draw))
     walk = [0.0]
     spread_over = math.sqrt(sum(_activity(moment) for moment in moments))

@@ -100,7 +100,7 @@ def _walk(instrument: Simulated, last: Decimal | None, seed: int, start_ms: int)
     With n steps a day, a usual daily move d and a long-run deviation of L x d: each step's deviation
     is d / sqrt(n), and the pull k a step follows from deviation^2 = 2 k (L d)^2, so k = 1 / (2 n L^2).
     """
-    draw = random.Random(f"{seed}:{instrument.symbol}")  # nosec B311: made-up prices, no secrets
+    draw = random.Random(f"{seed}:{instrument.symbol}")  # made-up prices, no secrets
     manner = _manner(instrument)
     rate = draw.uniform(manner.slowest, manner.quickest)
     centre = reference(instrument)

@@ -192,7 +192,7 @@ class PendingMonitor(Worker):
         except (LedgerUnavailable, OutcomeUnknown) as error:
             self._log.warning("expiry_waits", order=order_id, error=str(error))
             return False
-        if isinstance(outcome, Rejection) and outcome.reason not in _GONE and outcome.reason is not Reason.conflict:
+        if isinstance(outcome, Rejection) and outcome.reason not in _GONE:
             self._log.info("expiry_waits", order=order_id, reason=outcome.reason.name)
             return False
         return True

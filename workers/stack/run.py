@@ -76,12 +76,12 @@ def _await_web(settings: Env, supervisor: Supervisor) -> None:
     """Until the web answers; it may take longer than that on a busy machine, and is then told to be late."""
     deadline = clock.monotonic() + START_LIMIT_S
     while clock.monotonic() < deadline and not supervisor.wait(0.1):
-        if preparation.answers(settings.bind, settings.web_port):
+        if preparation.answers(settings.own_host, settings.web_port):
             return
 
 
 def _about(settings: Env, demo: Demo) -> list[str]:
-    site = f"http://{'127.0.0.1' if settings.bind in ('0.0.0.0', '::') else settings.bind}:{settings.web_port}"  # noqa: S104  # nosec B104
+    site = f"http://{settings.own_host}:{settings.web_port}"
     kept = f" (kept in {demo.password_kept_in})" if demo.password_kept_in else ""
     return [
         f"API       {site}/api/       described at {site}/api/docs",
