@@ -38,7 +38,8 @@ types: $(VENV)/tools ## Check the types (mypy)
 imports: $(VENV)/tools ## Check who imports whom (import-linter)
 	@$(BIN)/lint-imports
 
-migrations: $(VENV)/tools ## Check that the migrations are complete
+migrations: $(VENV)/tools ## Check the settings and that the migrations are complete
+	@$(BIN)/python manage.py check --fail-level WARNING
 	@$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 security: $(VENV)/tools ## Check for insecure calls (bandit)

@@ -43,7 +43,7 @@ class ApiSchema(AutoSchema):
             ("default", CONTENT_TYPE): OpenApiResponse(Problem, description="Refused, or failed."),
         }
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         if not getattr(self.view, "repeatable", False):
             return []
         told = "Makes repeating the request harmless: same key and body, same answer. Or `idempotency_key` in the body."
@@ -73,5 +73,6 @@ class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-unt
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        mapped = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # noqa: SLF001
+        describe: Any = auto_schema._map_serializer  # noqa: SLF001  what its own extensions call
+        mapped = describe(self.target, direction, bypass_extensions=True)
         return {**mapped, "additionalProperties": False}

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 
 from accounts.models import TradingAccount, rows_of
 from copytrading.kernel import clock
-from copytrading.kernel.errors import LedgerUnavailable
+from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.ids import KINDS, AccountRef, digest
 from orders.book import announce, keys
 from orders.book.account import Cause, Changes, NotInBook, commit, load
@@ -73,7 +73,10 @@ def enter(account: AccountRef) -> bool:
         owner=row.owner_id,
     )
     changes = Changes(Portfolio(version=1, ledger_id=identity), config=config)
-    commit(Portfolio(version=0, ledger_id=identity), account, changes, Cause("entered", "", "", "system:book"))
+    try:
+        commit(Portfolio(version=0, ledger_id=identity), account, changes, Cause("entered", "", "", "system:book"))
+    except OutcomeUnknown:
+        return _wait_for_entry(account)  # in the book it is in force, announced or not
     announce.after(account, changes, config.group)
     return True
 

@@ -20,7 +20,7 @@ from orders.rules.lifecycle import LIVE, TERMINAL
 
 
 class Order(Model):
-    """A name ending in `_at` is the book's `_at_ms`, as a time; NULL is its 0."""
+    """A time is the book's stamp of that name and `_ms`; NULL is its 0."""
 
     order_id = CharField(max_length=48, primary_key=True)
     account = CharField(max_length=40)
@@ -35,13 +35,16 @@ class Order(Model):
     leaves_lots = size()
     order_price = price(null=True)
     price_version = IntegerField()
+    price_since = DateTimeField(null=True)
     open_price = price(null=True)
     open_cost: "DecimalField[Any, Any]" = DecimalField(max_digits=38, decimal_places=20)
     close_price = price(null=True)
     stop_loss = price(null=True)
     stop_version = IntegerField()
+    stop_since = DateTimeField(null=True)
     take_profit = price(null=True)
     take_version = IntegerField()
+    take_since = DateTimeField(null=True)
     expires_at = DateTimeField(null=True)
     contract_size = size()
     margin = money()

@@ -106,7 +106,8 @@ class Order:
     share that is in use is `orders.rules.margin.margin_of_rest`. `open_cost` is the sum of lots x price
     of the lots open now. `stop_version` and `take_version`
     count the settings of each level (and `price_version` those of a resting price), so that a
-    trigger fires the level it saw. Money is in account currency; stamps are milliseconds, 0 for never.
+    trigger fires the level it saw; `stop_since_ms`, `take_since_ms` and `price_since_ms` say from which
+    quotes on it may fire, in market time. Money is in account currency; stamps are milliseconds, 0 for never.
     """
 
     order_id: str
@@ -122,13 +123,16 @@ class Order:
     leaves_lots: Decimal = ZERO
     order_price: Decimal | None = None
     price_version: int = 0
+    price_since_ms: int = 0
     open_price: Decimal | None = None
     open_cost: Decimal = ZERO
     close_price: Decimal | None = None
     stop_loss: Decimal | None = None
     stop_version: int = 0
+    stop_since_ms: int = 0
     take_profit: Decimal | None = None
     take_version: int = 0
+    take_since_ms: int = 0
     expires_at_ms: int = 0
     contract_size: Decimal = ZERO
     margin: Decimal = ZERO

@@ -10,16 +10,15 @@ from decimal import Decimal
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.answers import show_order
 from orders.book.account import Changes, changed
-from orders.messages import Done, Fire
+from orders.messages import Done, Fire, LevelKind
 from orders.rules import halts, hours, levels, pricing
 from orders.rules.facts import Desk, Order, Quote
 from orders.venues import venue_for
 from orders.verbs.admit import admit_fill
-from orders.verbs.attempt import Decision, Gathered, Needs, attempt, order_of, quoted_symbols
+from orders.verbs.attempt import Decision, Gathered, Needs, attempt, quoted_symbols
 from orders.verbs.close import close_at
 from orders.verbs.pending import cancelled
 
-_REASONS = {"stop_loss": "stop_loss", "take_profit": "take_profit"}
 #: Refusals of a fired order that end it; any other means that it waits.
 _ENDS_IT = (Reason.insufficient_margin, Reason.invalid_leverage, Reason.unsupported_flow)
 
@@ -28,22 +27,23 @@ def fire(command: Fire) -> Done | Rejection:
     return attempt(command, lambda gathered: _decide(command, gathered), Needs(orders=(command.order_id,)))
 
 
-def setting_of(order: Order, kind: str) -> int:
-    """The number of the setting that is in force, 0 when there is none to fire."""
+def setting_of(order: Order, kind: LevelKind) -> tuple[int, int] | None:
+    """(number, since) of the setting that is in force, None when there is nothing to fire."""
     if kind == "price":
-        return order.price_version if order.status == "PENDING" else 0
+        return (order.price_version, order.price_since_ms) if order.status == "PENDING" else None
     if order.status != "OPEN":
-        return 0
+        return None
     if kind == "stop_loss":
-        return order.stop_version if order.stop_loss is not None else 0
-    return order.take_version if order.take_profit is not None else 0
+        return (order.stop_version, order.stop_since_ms) if order.stop_loss is not None else None
+    return (order.take_version, order.take_since_ms) if order.take_profit is not None else None
 
 
 def _decide(command: Fire, gathered: Gathered) -> Decision | Rejection:
-    order = order_of(gathered, command.order_id)
-    if isinstance(order, Rejection):
-        return order
-    if setting_of(order, command.kind) != command.level_version:
+    order = gathered.state.orders.get(command.order_id)
+    if order is None:
+        return Rejection(Reason.order_not_found, f"{command.order_id} has left the book")
+    version, since_ms = setting_of(order, command.kind) or (None, 0)
+    if version != command.level_version:
         return Rejection(Reason.stop_not_set, f"{command.kind} of {order.order_id} has another setting by now")
     desk, fired = gathered.desk, command.quote
     terms = desk.terms[order.symbol]
@@ -51,12 +51,14 @@ def _decide(command: Fire, gathered: Gathered) -> Decision | Rejection:
         return Rejection(Reason.market_closed, f"the market of {order.symbol} is closed")
     if not pricing.is_sound(fired) or pricing.is_stale(fired, terms.price_age_ms, desk.market.now_ms):
         return Rejection(Reason.stale_price, f"the quote that touched {order.order_id} is too old by now")
-    if not _touched(order, command.kind, desk, fired):
+    if fired.stamp_ms < since_ms or not _touched(order, command.kind, desk, fired):
         return Rejection(Reason.price_moved, f"that quote does not touch {command.kind} of {order.order_id}")
     if command.kind == "price":
         return _open(order, fired, gathered)
+    if halted := halts.check_halts(gathered.state.halts, desk.group.name, order.symbol, False, gathered.at_ms):
+        return halted
     price = levels.trigger_closing_price(terms, order.side, fired, _latest(order, desk))
-    decision = close_at(gathered, order, order.open_lots, price, _REASONS[command.kind])
+    decision = close_at(gathered, order, order.open_lots, price, command.kind)
     return decision if isinstance(decision, Rejection) else _resting_on(decision, fired, gathered)
 
 
@@ -74,7 +76,9 @@ def _open(order: Order, fired: Quote, gathered: Gathered) -> Decision | Rejectio
     settled = admit_fill(before, order, report, desk)
     if isinstance(settled, Rejection):
         return _end(order, settled.reason.name, gathered) if settled.reason in _ENDS_IT else settled
-    after = replace(settled.order, version=gathered.next_version)
+    # Its levels fire by whatever comes after the quote that filled it, however late that quote was heard.
+    since_ms = fired.stamp_ms
+    after = replace(settled.order, version=gathered.next_version, stop_since_ms=since_ms, take_since_ms=since_ms)
     decision = Decision(
         Changes(changed(settled.portfolio), changed=(after,), deals=settled.deals, transfers=settled.transfers),
         {"order": show_order(after)},

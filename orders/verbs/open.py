@@ -65,8 +65,10 @@ def _born(command: OpenOrder, gathered: Gathered, stamped: Flow) -> Order:
         order_price=command.order_price,
         stop_loss=command.stop_loss,
         stop_version=1 if command.stop_loss is not None else 0,
+        stop_since_ms=gathered.at_ms,
         take_profit=command.take_profit,
         take_version=1 if command.take_profit is not None else 0,
+        take_since_ms=gathered.at_ms,
         principal=command.principal,
         created_at_ms=gathered.at_ms,
     )

@@ -60,7 +60,7 @@ def _modify(command: ModifyPending, gathered: Gathered) -> Decision | Rejection:
     order = resting(gathered, command.order_id)
     if isinstance(order, Rejection):
         return order
-    after = _modified(order, command, gathered.next_version)
+    after = _modified(order, command, gathered)
     if refused := first_refusal(
         lambda: admission.check_lots(gathered.desk.terms[order.symbol], after.lots),
         lambda: check_opening(order.symbol, command.staff, gathered),
@@ -128,6 +128,7 @@ def _born(command: PlacePending, gathered: Gathered, stamped: Flow) -> Order:
         leaves_lots=command.lots,
         order_price=command.order_price,
         price_version=1,
+        price_since_ms=gathered.at_ms,
         stop_loss=command.stop_loss,
         stop_version=1 if command.stop_loss is not None else 0,
         take_profit=command.take_profit,
@@ -139,7 +140,7 @@ def _born(command: PlacePending, gathered: Gathered, stamped: Flow) -> Order:
     )
 
 
-def _modified(order: Order, command: ModifyPending, version: int) -> Order:
+def _modified(order: Order, command: ModifyPending, gathered: Gathered) -> Order:
     """Each setting that changes gets a new number, so that a hint to the old one fires nothing."""
     lots = order.lots if command.lots is None else command.lots
     return replace(
@@ -149,10 +150,11 @@ def _modified(order: Order, command: ModifyPending, version: int) -> Order:
         leaves_lots=lots,
         order_price=order.order_price if command.order_price is None else command.order_price,
         price_version=order.price_version + 1,
+        price_since_ms=gathered.at_ms,
         stop_loss=order.stop_loss if command.stop_loss is None else command.stop_loss,
         stop_version=order.stop_version + (command.stop_loss is not None),
         take_profit=order.take_profit if command.take_profit is None else command.take_profit,
         take_version=order.take_version + (command.take_profit is not None),
         expires_at_ms=order.expires_at_ms if command.expires_at_ms is None else command.expires_at_ms,
-        version=version,
+        version=gathered.next_version,
     )

@@ -33,7 +33,7 @@ def _decide(command: Protect, gathered: Gathered) -> Decision | Rejection:
     ):
         return refused
     after = replace(
-        _with_level(order, command.kind, command.level),
+        _with_level(order, command.kind, command.level, gathered.at_ms),
         status=next_status(order.status, "protected"),
         version=gathered.next_version,
     )
@@ -63,7 +63,7 @@ def _check_level(command: Protect, order: Order, gathered: Gathered) -> Rejectio
     return levels.check_levels(terms, order.side, reference, stop, take)
 
 
-def _with_level(order: Order, kind: str, level: Decimal | None) -> Order:
+def _with_level(order: Order, kind: str, level: Decimal | None, at_ms: int) -> Order:
     if kind == "stop_loss":
-        return replace(order, stop_loss=level, stop_version=order.stop_version + 1)
-    return replace(order, take_profit=level, take_version=order.take_version + 1)
+        return replace(order, stop_loss=level, stop_version=order.stop_version + 1, stop_since_ms=at_ms)
+    return replace(order, take_profit=level, take_version=order.take_version + 1, take_since_ms=at_ms)

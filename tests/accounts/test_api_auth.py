@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.hashers import MD5PasswordHasher
-from django.db import connection
 from django.test import Client
 from knox.models import AuthToken
 
@@ -19,6 +17,7 @@ from accounts.api.authentication import prove
 from accounts.api.principals import principals
 from accounts.models import ApiKey, Role, User
 from copytrading.kernel import clock
+from tests.api.away import postgresql_away
 from tests.fixtures.book import Book
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("book")]
@@ -315,19 +314,6 @@ def test_a_key_has_no_session_to_log_out_of(client: Client, trader: User) -> Non
 
     assert (answer.status_code, answer.json()["reason"]) == (403, "not_permitted")
     assert look(client, f"Bearer {secret}") == LET_IN
-
-
-@contextmanager
-def postgresql_away() -> Iterator[None]:
-    """Every new connection fails for real, and there is no old one."""
-    kept = connection.settings_dict["HOST"], connection.settings_dict["PORT"]
-    connection.close()
-    connection.settings_dict.update(HOST="127.0.0.1", PORT="1")
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict.update(zip(("HOST", "PORT"), kept, strict=True))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -50,7 +50,8 @@ def _on_resting(desk: Desk, **more: Any) -> Body:
 #: A body of each path that is carried out, with every field the path takes.
 GOOD: dict[str, Callable[[Desk], Body]] = {
     EXECUTE: lambda desk: {
-        **desk.at(LIVE), **BUY, **LEVELS, "order_price": "1.1003", "max_deviation_points": "3", "sending_orders": "rock",
+        **desk.at(LIVE), **BUY, **LEVELS, "order_price": "1.1003", "max_deviation_points": "3",
+        "sending_orders": "rock",
     },
     PLACE: lambda desk: {
         **desk.at(LIVE), **BUY_LIMIT, **LEVELS, "expires_at": "2099-01-01T00:00:00Z", "sending_orders": "rock",
@@ -75,7 +76,8 @@ NUMBERS = {
 
 #: JSON texts that are no number in plain digits of any amount here.
 NO_NUMBERS = [
-    "1e2", "1e400", "-0", "-0.0", '"-0"', '"1_000"', '"１"', '"٣"', '"NaN"', '"Infinity"', '"1e2"', '"1e400"', '" 1"', '"+1"', '"0x1"',
+    "1e2", "1e400", "-0", "-0.0", '"-0"', '"1_000"', '"１"', '"٣"', '"NaN"', '"Infinity"', '"1e2"', '"1e400"', '" 1"',
+    '"+1"', '"0x1"',
     '""', '"abc"', '"1\\u0000"', '"1\\n"', "true", "null", "[]", '["1"]', "{}", "0.12345678901", '"0.12345678901"',
     "9" * 4000, f'"{"9" * 4000}"', f"-{'9' * 4000}", f"0.{'1' * 4000}",
 ]  # fmt: skip
@@ -83,11 +85,22 @@ NO_NUMBERS = [
 #: JSON texts that no field of another type takes.
 NO_VALUES: dict[str, list[str]] = {
     "user_type": ['"LIVE"', '"live\\u0000"', '"admin"', '""', "1", "[]", "null", "{}", '"live:1"', f'"{"x" * 4000}"'],
-    "user_id": ["0", "-1", "1.5", "1e2", "true", "null", "[]", '"１"', '"1_0"', '" 1"', '"*"', '"1}"', "9" * 4000, f'"{"9" * 4000}"'],
-    "order_id": ['""', '"x"', "1", "null", "[]", '"ord_l1_*"', '"ord_l1_0000000000000\\n"', '"ord_l1_0000000000000}"', f'"{"o" * 4000}"'],
-    "symbol": ['"eurusd"', '"EUR USD"', '"EURUSD\\u0000"', '"EURUSD:x"', '"*"', "1", "null", "[]", '""', '"ＥＵＲＵＳＤ"', f'"{"E" * 4000}"'],
+    "user_id": [
+        "0", "-1", "1.5", "1e2", "true", "null", "[]", '"１"', '"1_0"', '" 1"', '"*"', '"1}"', "9" * 4000,
+        f'"{"9" * 4000}"',
+    ],
+    "order_id": [
+        '""', '"x"', "1", "null", "[]", '"ord_l1_*"', '"ord_l1_0000000000000\\n"', '"ord_l1_0000000000000}"',
+        f'"{"o" * 4000}"',
+    ],
+    "symbol": [
+        '"eurusd"', '"EUR USD"', '"EURUSD\\u0000"', '"EURUSD:x"', '"*"', "1", "null", "[]", '""', '"ＥＵＲＵＳＤ"',
+        f'"{"E" * 4000}"',
+    ],
     "order_type": ['"HOLD"', '"buy"', '"BUY "', '"BUY\\u0000"', "1", "null", "[]", '""'],
-    "expires_at": ['"2099-01-01"', '"2099-01-01T00:00:00"', '"never"', "4070908800", "[]", '""', '"2099-13-01T00:00:00Z"'],
+    "expires_at": [
+        '"2099-01-01"', '"2099-01-01T00:00:00"', '"never"', "4070908800", "[]", '""', '"2099-13-01T00:00:00Z"',
+    ],
     "sending_orders": ['"metaquotes"', '"rock\\u0000"', "1", "null", "[]"],
     "idempotency_key": ['"a b"', '"a\\u0000"', '""', "1", "null", "[]", f'"{"k" * 4000}"', '"{x}"'],
     "kind": ['"gift"', '"DEPOSIT"', "1", "null", "[]", '""'],
@@ -121,8 +134,10 @@ UNREADABLE: dict[str, tuple[bytes, int, str]] = {
 }
 
 OTHER_CONTENT_TYPES = [
-    "", "text/plain", "text/html", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "*/*",
-    "application/*", "application/jsonp", "application/json, text/html", "application/json; charset=utf-16", "application/json; charset=latin-1",
+    "", "text/plain", "text/html", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+    "application/xml", "*/*",
+    "application/*", "application/jsonp", "application/json, text/html", "application/json; charset=utf-16",
+    "application/json; charset=latin-1",
     "application/json; charset=bz2_codec", "nonsense", "application/problem+json",
 ]  # fmt: skip
 

@@ -1,17 +1,15 @@
 """What is down is said by name, and only what trading needs makes the answer a 503."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection as database
 
 from accounts import catalogue
 from accounts.models import Group, Instrument
 from copytrading.kernel import clock
 from orders.api.health import WORKERS
 from orders.book import connection, keys
+from tests.api.away import postgresql_away, redis_away
 from tests.api.conftest import Desk
 
 
@@ -26,29 +24,6 @@ def ready(desk: Desk) -> tuple[int, bool, list[str]]:
     assert sorted(told["checks"]) == ["database", "feed", "ledger", "market", "workers"]
     assert told["trading"] is (answer.status_code == 200)
     return answer.status_code, told["ok"], told["down"]
-
-
-@contextmanager
-def redis_away(settings: Any, name: str) -> Iterator[None]:
-    """Every client made from now on finds nobody listening."""
-    kept = getattr(settings, name)
-    setattr(settings, name, "redis://127.0.0.1:1/0")
-    connection.close_all()
-    yield
-    setattr(settings, name, kept)
-    connection.close_all()
-
-
-@contextmanager
-def postgresql_away() -> Iterator[None]:
-    kept = database.settings_dict["HOST"], database.settings_dict["PORT"]
-    database.close()
-    database.settings_dict.update(HOST="127.0.0.1", PORT="1")
-    try:
-        yield
-    finally:
-        database.close()
-        database.settings_dict.update(zip(("HOST", "PORT"), kept, strict=True))
 
 
 def test_a_living_process_says_so(desk: Desk) -> None:

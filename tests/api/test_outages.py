@@ -14,8 +14,8 @@ from copytrading.kernel.ids import LIVE
 from orders.book import connection, keys
 from orders.book.account import load
 from orders.recorder import record
+from tests.api.away import postgresql_away
 from tests.api.conftest import CLOSE, EXECUTE, Desk
-from tests.api.test_health import postgresql_away
 
 BUY = {"symbol": "EURUSD", "order_type": "BUY", "order_quantity": "0.5"}
 

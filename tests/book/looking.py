@@ -1,5 +1,6 @@
 """A look at everything a ledger holds, past the code under test, and the smallest things to put there."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -78,7 +79,7 @@ def commit_as(state: State, changes: Changes, why: Cause, *, expected: str) -> C
 
 
 def _value(node: redis.Redis, key: str) -> Any:
-    read = {
+    read: dict[Any, Callable[[str], Any]] = {
         "string": node.get,
         "hash": node.hgetall,
         "set": lambda name: sorted(node.smembers(name)),

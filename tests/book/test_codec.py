@@ -162,7 +162,13 @@ def test_an_unreadable_order_is_named(broken: dict[str, str | None], named: str)
 
 @pytest.mark.parametrize(
     "broken",
-    [{"balance": "x"}, {"version": ""}, {"x:EURUSD": "1|2|3"}, {"x:EURUSD": "1|2|3|4|5|6|7"}, {"x:EURUSD": "a|b|c|d|e|f"}],
+    [
+        {"balance": "x"},
+        {"version": ""},
+        {"x:EURUSD": "1|2|3"},
+        {"x:EURUSD": "1|2|3|4|5|6|7"},
+        {"x:EURUSD": "a|b|c|d|e|f"},
+    ],
 )
 def test_an_unreadable_portfolio_is_named(broken: dict[str, str]) -> None:
     written = codec.encode_portfolio(Portfolio(3, "L"))

@@ -97,7 +97,8 @@ def test_each_journal_entry_names_its_predecessor(book: Book) -> None:
     enter()
     for number in range(5):
         state = load(ACCOUNT)
-        assert commit(state.portfolio, ACCOUNT, Changes(changed(state.portfolio)), cause(f"C{number}")).outcome == "DONE"
+        made = Changes(changed(state.portfolio))
+        assert commit(state.portfolio, ACCOUNT, made, cause(f"C{number}")).outcome == "DONE"
     entries = contents(book)[keys.journal(ACCOUNT)]
     assert [name for name, _ in entries] == [f"{version}-0" for version in range(1, 7)]
     assert all(later["prev"] + "-0" == name for (name, _), (_, later) in pairwise(entries))
@@ -244,7 +245,7 @@ def test_more_fields_than_unpack_takes_at_once(book: Book) -> None:
     assert commit(state.portfolio, ACCOUNT, made, cause()).outcome == "DONE"
     state = load(ACCOUNT, all_orders=True)
     assert state.portfolio.exposures == many
-    assert sorted(state.orders.values(), key=lambda each: each.order_id) == sorted(orders, key=lambda each: each.order_id)
+    assert state.orders == {each.order_id: each for each in orders}
     assert len(state.under_way) == 1200
 
     flat = Changes(changed(state.portfolio, exposures={}), arrived=tuple(sorted(state.under_way)))

@@ -53,9 +53,12 @@ def test_what_a_builder_makes_is_known(builder: str) -> None:
     assert keys.is_known(getattr(keys, builder)(*BUILT[builder]))
 
 
-@pytest.mark.parametrize("name", ["TERMS_EPOCH", "HALTS", "LEDGER_ID", "QUEUE_RECORD", "QUEUE_LEVELS", "LEDGER_CLEARED"])
-def test_a_key_that_is_a_constant_is_known(name: str) -> None:
-    assert keys.is_known(getattr(keys, name))
+@pytest.mark.parametrize(
+    "key",
+    [keys.TERMS_EPOCH, keys.HALTS, keys.LEDGER_ID, keys.QUEUE_RECORD, keys.QUEUE_LEVELS, keys.LEDGER_CLEARED],
+)
+def test_a_key_that_is_a_constant_is_known(key: str) -> None:
+    assert keys.is_known(key)
 
 
 @given(account=accounts, cause=st.text())
@@ -85,7 +88,9 @@ def test_every_instrument_and_group_makes_known_keys(symbol: str, group: str) ->
     assert len(set(made)) == len(made)
 
 
-@pytest.mark.parametrize("symbol", ["", "E", "eurusd", "EURUSD:X", "EUR USD", "EURUSD\n", "*", "{EURUSD}", "E" * 17, "ÉURUSD"])
+@pytest.mark.parametrize(
+    "symbol", ["", "E", "eurusd", "EUR:X", "EUR USD", "EURUSD\n", "*", "{EUR}", "E" * 17, "ÉURUSD"]
+)
 def test_no_other_instrument_name_becomes_part_of_a_key(symbol: str) -> None:
     for build in (keys.market, keys.expiry_index, keys.ticks_channel):
         with pytest.raises(ValueError, match="not an instrument name"):

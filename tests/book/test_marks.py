@@ -1,4 +1,4 @@
-"""Marks move forward only, the journal is cut to the lowest, and a work stream's entry is one worker's until it is done."""
+"""Marks move forward only, the journal is cut to the lowest, a stream's entry is one worker's until it is done."""
 
 from dataclasses import replace
 
@@ -85,7 +85,8 @@ def commits(count: int) -> None:
     enter()
     for number in range(count - 1):
         state = load(ACCOUNT)
-        assert commit(state.portfolio, ACCOUNT, Changes(changed(state.portfolio)), cause(f"C{number}")).outcome == "DONE"
+        made = Changes(changed(state.portfolio))
+        assert commit(state.portfolio, ACCOUNT, made, cause(f"C{number}")).outcome == "DONE"
 
 
 @both

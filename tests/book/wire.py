@@ -16,14 +16,12 @@ class Wire:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._upstream: str | tuple[str, int] = (
-            parts.path if parts.scheme == "unix" else (parts.hostname or "127.0.0.1", parts.port or 6379)
-        )
-        database = parse_qs(parts.query).get("db", [parts.path.strip("/") or "0"])[0]
-        if parts.scheme != "unix":
-            database = parts.path.strip("/") or "0"
+        unix = parts.scheme == "unix"
+        self._upstream = parts.path if unix else (parts.hostname or "127.0.0.1", parts.port or 6379)
+        database = parse_qs(parts.query).get("db", ["0"])[0] if unix else parts.path.strip("/") or "0"
+        login = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/{database}"
+        self.url = f"redis://{login}127.0.0.1:{self._listener.getsockname()[1]}/{database}"
         self._ends: list[socket.socket] = []
         self._watched_for, self._fate, self._times = b"", "passes", 0
         self._let_go = threading.Event()

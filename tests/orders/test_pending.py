@@ -1,4 +1,4 @@
-"""Resting orders placed, modified, cancelled: EURUSD at 1.1000 / 1.1002, so a client buys at 1.1003 and sells at 1.0999."""
+"""Resting orders placed, modified, cancelled. EURUSD at 1.1000 / 1.1002: a client buys at 1.1003, sells at 1.0999."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -83,11 +83,12 @@ def test_levels_are_measured_from_the_orders_own_price(floor: Floor) -> None:
         assert reason_of(floor.place("1.0980", stop_loss=D("1.0980"))) == "invalid_stop_loss"
         assert reason_of(floor.place("1.0980", stop_loss=D("1.0985"))) == "invalid_stop_loss"
         assert reason_of(floor.place("1.0980", take_profit=D("1.0975"))) == "invalid_take_profit"
-        assert reason_of(floor.place("1.1100", order_type="SELL_LIMIT", stop_loss=D("1.1090"))) == "invalid_stop_loss"
-        assert reason_of(floor.place("1.1100", order_type="SELL_LIMIT", take_profit=D("1.1110"))) == "invalid_take_profit"
+        assert reason_of(floor.place("1.11", order_type="SELL_LIMIT", stop_loss=D("1.1090"))) == "invalid_stop_loss"
+        assert reason_of(floor.place("1.11", order_type="SELL_LIMIT", take_profit=D("1.1110"))) == "invalid_take_profit"
     # Below the market of now, yet above the order's own price.
     order = floor.order(id_of(floor.place("1.0980", stop_loss=D("1.0979"), take_profit=D("1.0981"))))
-    assert (order.stop_loss, order.stop_version, order.take_profit, order.take_version) == (D("1.0979"), 1, D("1.0981"), 1)
+    assert (order.stop_loss, order.take_profit) == (D("1.0979"), D("1.0981"))
+    assert (order.stop_version, order.take_version) == (1, 1)
     assert floor.book.ledger.exists("sl_index:EURUSD:retail:BUY", "tp_index:EURUSD:retail:BUY") == 0
 
 
@@ -113,9 +114,12 @@ def test_each_field_is_modified_alone(floor: Floor) -> None:
         before = floor.order(order_id)
         assert isinstance(floor.modify(order_id, **values), Done)
         after = floor.order(order_id)
+        since = {f"{each}_since_ms": getattr(after, f"{each}_since_ms") for each in ("price", "stop", "take")}
+        assert since["price_since_ms"] >= before.price_since_ms
         expected = replace(
             before,
             price_version=version,
+            **since,
             stop_version=before.stop_version + ("stop_loss" in values),
             take_version=before.take_version + ("take_profit" in values),
             leaves_lots=values.get("lots", before.leaves_lots),
@@ -196,7 +200,7 @@ def test_entry_commission_is_asked_for_as_well(make_floor: Callable[..., Floor])
 
 
 def test_margin_of_a_placement_by_the_published_example(make_floor: Callable[..., Floor]) -> None:
-    """MetaTrader 5: contract 5,000, 1:100; Buy 1 @15.436, Buy 2 @15.432 use 2,315.00; with Buy Limit 1 @15.412 3,085.60."""
+    """MetaTrader 5: contract 5,000, 1:100; Buy 1 @15.436, Buy 2 @15.432: 2,315.00; Buy Limit 1 @15.412: 3,085.60."""
     rows.instrument(
         "XAGUSD", digits=3, tick=D("0.001"), instrument_class="metal", contract_size=D(5000), margin_currency_id="USD"
     )

@@ -21,18 +21,23 @@ def setter(floor: Floor, kind: str) -> Setter:
 
 
 @pytest.mark.parametrize("account", KINDS)
-@pytest.mark.parametrize(("kind", "first", "second"), [("stop_loss", "1.0950", "1.0960"), ("take_profit", "1.1050", "1.1060")])
+@pytest.mark.parametrize(
+    ("kind", "first", "second"), [("stop_loss", "1.0950", "1.0960"), ("take_profit", "1.1050", "1.1060")]
+)
 def test_set_replace_and_cancel(floor: Floor, account: str, kind: str, first: str, second: str) -> None:
     order_id = id_of(floor.open(account=account))
     before = floor.order(order_id)
     portfolio = floor.state(account).portfolio
-    level, version = (kind, "stop_version") if kind == "stop_loss" else (kind, "take_version")
+    setting = "stop" if kind == "stop_loss" else "take"
     index = f"{'sl' if kind == 'stop_loss' else 'tp'}_index:EURUSD:retail:BUY"
     for number, wanted in enumerate((first, second, None), start=1):
         done = setter(floor, kind)(order_id, wanted)
         assert done.answer["order"][kind] == (wanted and str(D(wanted)).rstrip("0"))
-        expected = {level: wanted and D(wanted), version: number, "version": before.version + number}
-        assert floor.order(order_id) == replace(before, **expected)
+        after = floor.order(order_id)
+        since = getattr(after, f"{setting}_since_ms")
+        assert since >= before.opened_at_ms
+        expected = {kind: wanted and D(wanted), f"{setting}_version": number, f"{setting}_since_ms": since}
+        assert after == replace(before, **expected, version=before.version + number)
         if wanted:
             assert floor.book.ledger.zscore(index, f"{before.account}|{order_id}|{number}") == float(wanted)
     assert floor.state(account).portfolio == replace(portfolio, version=portfolio.version + 3)
@@ -82,7 +87,8 @@ def test_stops_level_keeps_them_away(make_floor: Callable[..., Floor]) -> None:
     order_id = id_of(floor.open())
     with nothing_done(floor.book):
         refused = floor.stop(order_id, "1.09891")
-        assert (reason_of(refused), refused.facts) == ("invalid_stop_loss", {"reference": "1.0999", "distance": "0.001"})
+        assert reason_of(refused) == "invalid_stop_loss"
+        assert refused.facts == {"reference": "1.0999", "distance": "0.001"}
         assert reason_of(floor.take(order_id, "1.10089")) == "invalid_take_profit"
     assert isinstance(floor.stop(order_id, "1.0989"), Done)
     assert isinstance(floor.take(order_id, "1.1009"), Done)
@@ -104,7 +110,8 @@ def test_on_a_resting_order_its_own_price_counts(floor: Floor) -> None:
     assert isinstance(floor.stop(order_id, "1.0979"), Done)
     assert isinstance(floor.take(order_id, "1.0981"), Done)  # below the market of now
     order = floor.order(order_id)
-    assert (order.status, order.stop_loss, order.take_profit, order.price_version) == ("PENDING", D("1.0979"), D("1.0981"), 1)
+    assert (order.status, order.price_version) == ("PENDING", 1)
+    assert (order.stop_loss, order.take_profit) == (D("1.0979"), D("1.0981"))
     assert floor.book.ledger.exists("sl_index:EURUSD:retail:BUY", "tp_index:EURUSD:retail:BUY") == 0  # nothing is open
     assert isinstance(floor.stop(order_id, None), Done)
     assert (floor.order(order_id).stop_loss, floor.order(order_id).take_profit) == (None, D("1.0981"))

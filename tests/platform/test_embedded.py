@@ -24,8 +24,8 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    made = folders.of_this_run() / tmp_path.name
+def folder() -> Iterator[Path]:
+    made = folders.fresh()
     yield made
     folders.remove(made)
 

@@ -1,15 +1,17 @@
 """The fixtures of the tests keep their word: an empty book, no strange keys, no Redis of somebody else flushed."""
 
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 from django.db import connection
 
 from copytrading import embedded
+from copytrading.env import BASE_DIR
 from orders.book.connection import ledger, market
 from tests.fixtures import folders
 from tests.fixtures.book import Book
-from tests.fixtures.servers import TEST_MARK, _claim, client_of
+from tests.fixtures.servers import TEST_MARK, Stand, _claim, client_of
 
 
 def test_the_book_is_empty_and_may_be_used(book: Book) -> None:
@@ -50,8 +52,27 @@ def test_the_database_is_a_test_database() -> None:
     assert str(connection.settings_dict["NAME"]).startswith("test_")
 
 
-def test_a_redis_with_data_is_not_flushed(tmp_path: Path) -> None:
-    server = embedded.start_ledger(folders.of_this_run() / "foreign")
+def test_a_child_process_sees_the_database_of_the_test(environ: dict[str, str]) -> None:
+    ask = "from django.db import connection as c; c.ensure_connection(); print(c.settings_dict['NAME'])"
+    told = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", ask],
+        cwd=BASE_DIR, env=environ, capture_output=True, text=True, check=True,
+    )
+    assert told.stdout.strip() == connection.settings_dict["NAME"]
+
+
+@pytest.mark.parametrize("round_number", [1, 2])
+def test_a_stand_has_servers_of_its_own(stand: Stand, round_number: int) -> None:
+    assert stand.query("SELECT count(*) FROM accounts_user") == [(0,)]
+    assert stand.manage("seed_demo", "--password=for-a-test").wait() == 0
+    assert stand.query("SELECT count(*) FROM accounts_user") == [(6,)]
+    stand.database.kill()
+    stand.database.start()
+    assert stand.query("SELECT count(*) FROM accounts_user") == [(6,)]
+
+
+def test_a_redis_with_data_is_not_flushed() -> None:
+    server = embedded.start_ledger(folders.fresh())
     try:
         client = client_of(server.url)
         client.set("precious", "1")

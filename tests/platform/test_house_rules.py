@@ -70,6 +70,11 @@ def test_floats_are_noticed() -> None:
     assert house.float_literals("x = y * 5") == []
 
 
+@pytest.mark.parametrize("file", house.FLOATS)
+def test_a_file_that_may_use_floats_does(file: str) -> None:
+    assert house.floats((BASE_DIR / file).read_text()) != []
+
+
 def test_every_variable_is_in_the_table_of_the_readme() -> None:
     documented = re.findall(r"^\| `([A-Z_]+)` \|", (BASE_DIR / "README.md").read_text(), re.MULTILINE)
     assert sorted(documented) == sorted(field.name.upper() for field in dataclasses.fields(Env))

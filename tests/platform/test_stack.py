@@ -90,8 +90,8 @@ class Stack:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    folder = folders.of_this_run() / tmp_path.name[:20]
+def stack() -> Iterator[Stack]:
+    folder = folders.fresh()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

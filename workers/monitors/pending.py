@@ -1,13 +1,13 @@
 """pending_monitor: fires local resting orders, stop losses and take profits, and ends pending orders that expired.
 
 Levels are hints: every firing is decided by the `fire` verb from a fresh load. What a level's order or
-account can't do now (market closed, halted, price too old) waits for a later quote; a level whose
-setting is gone is dropped, here and from the index.
+account can't do now (halted, no rate, price too old) waits for a later quote; a level whose setting is
+gone is dropped, here and from the index.
 """
 
 import zlib
-from collections import deque
 from collections.abc import Iterator
+from heapq import heappop, heappush
 
 from accounts import catalogue as catalogues
 from accounts.terms import Catalogue
@@ -16,10 +16,11 @@ from copytrading.kernel.errors import InvariantBroken, LedgerUnavailable, Outcom
 from copytrading.kernel.ids import AccountRef, OrderId
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.book import keys, quotes, terms
+from orders.book.account import load
 from orders.book.connection import Call, ledger, market
 from orders.book.triggers import KIND_OF, Level, level_from_member
-from orders.messages import CancelPending, Fire
-from orders.rules import pricing
+from orders.messages import CancelPending, Done, Fire
+from orders.rules import hours, pricing
 from orders.rules.facts import Quote
 from orders.verbs import carry_out
 from workers.base import Worker
@@ -31,6 +32,7 @@ WAIT_S = 1.0
 BROKEN_WAIT_S = 60.0
 _LISTEN_S = 0.25
 _NEWS_AT_ONCE = 1_000
+_NEWS_AGAIN_MS = 5_000
 PRINCIPAL = "system:pending_monitor"
 
 #: The load showed that there is nothing to fire any more.
@@ -51,7 +53,8 @@ class PendingMonitor(Worker):
 
     def prepare(self) -> None:
         self._levels = LevelBook()
-        self._waiting: deque[tuple[float, Level]] = deque()
+        self._waiting: list[tuple[float, Level]] = []  # a heap: the next to be due is first
+        self._latest: dict[str, Quote] = {}
         self._news_at = "$"
         self._heard: Iterator[quotes.Heard] | None = None
         self._reread_at = self._expired_at = float("-inf")
@@ -66,10 +69,11 @@ class PendingMonitor(Worker):
         heard = next(self._heard) if self._heard else quotes.Heard((), False)
         if heard.missed or clock.monotonic() - self._reread_at > REREAD_S:
             self._reread(catalogue)
-        self._read_news()
-        self._try_waiting()
+        self._learn(catalogue)
         for quote in heard.quotes:
-            self._on_quote(quote, catalogue)
+            self._latest[quote.symbol] = quote
+            if self._on_quote(quote, catalogue):
+                self._learn(catalogue)  # an order that was filled has levels of its own, for the very next tick
         if clock.monotonic() - self._expired_at > EXPIRY_EVERY_S:
             self._expired_at = clock.monotonic()
             self._end_expired()
@@ -88,10 +92,11 @@ class PendingMonitor(Worker):
                 self.stop.wait(_LISTEN_S)
 
     def _reread(self, catalogue: Catalogue) -> None:
-        """Every level of this share from the indexes; news from before it adds nothing new."""
+        """Every level of this share from the indexes, and the last news again: on a cluster it may be ahead of them."""
         self._reread_at = clock.monotonic()
         newest = ledger().node_of(keys.QUEUE_LEVELS).xrevrange(keys.QUEUE_LEVELS, count=1)
-        self._news_at = str(newest[0][0]) if newest else "0-0"
+        at_ms = int(str(newest[0][0]).partition("-")[0]) if newest else 0
+        self._news_at = f"{max(0, at_ms - _NEWS_AGAIN_MS)}-0"
         wanted = [
             (family, symbol, group, side)
             for group, symbol in sorted(catalogue.terms)
@@ -111,24 +116,36 @@ class PendingMonitor(Worker):
         self._levels.replace(found)
         self._waiting.clear()
 
-    def _read_news(self) -> None:
-        """Levels set since the last look. Read before quotes are judged, so that a tick misses none set before it."""
+    def _learn(self, catalogue: Catalogue) -> None:
+        """Levels just set, or done with waiting, are judged by the latest tick: it may have come before the news."""
+        for symbol in self._read_news() | self._try_waiting():
+            if latest := self._latest.get(symbol):
+                self._on_quote(latest, catalogue)
+
+    def _read_news(self) -> set[str]:
+        """Levels set since the last look; gives their symbols. Read before ticks are judged, so that none is missed."""
+        symbols: set[str] = set()
         node = ledger().node_of(keys.QUEUE_LEVELS)
         while news := _entries(node.xread({keys.QUEUE_LEVELS: self._news_at}, count=_NEWS_AT_ONCE)):
             for name, values in news:
                 self._news_at = name
                 if self.mine(values["symbol"]) and (level := _level_of_news(values)):
                     self._levels.add(level)
+                    symbols.add(level.symbol)
+        return symbols
 
-    def _on_quote(self, quote: Quote, catalogue: Catalogue) -> None:
+    def _on_quote(self, quote: Quote, catalogue: Catalogue) -> bool:
+        """Whether it touched anything."""
+        touched = False
         if not pricing.is_sound(quote):
-            return
+            return touched
         for group in list(self._levels.groups_of(quote.symbol)):
             offered = catalogue.terms.get((group, quote.symbol))
-            if offered is None:
+            if offered is None or not hours.market_open(offered, clock.now_ms()):
                 continue
             bid, ask = pricing.client_bid(offered, quote), pricing.client_ask(offered, quote)
             fired = self._levels.touched(quote.symbol, group, bid, ask)
+            touched = touched or bool(fired)
             for place, level in enumerate(fired):
                 try:
                     self._fire(level, quote)
@@ -136,6 +153,7 @@ class PendingMonitor(Worker):
                     for left in fired[place:]:
                         self._levels.add(left)
                     raise
+        return touched
 
     def _fire(self, level: Level, quote: Quote) -> None:
         command = Fire(
@@ -149,24 +167,34 @@ class PendingMonitor(Worker):
             quote=quote,
         )
         try:
-            outcome = carry_out(command)
-        except OutcomeUnknown:
-            outcome = carry_out(command)  # the same command: what was done is told, and not done again
+            outcome = _decided(command)
         except InvariantBroken as error:  # one broken account must not keep the others' stops from firing
             self._log.critical("level_broken", level=level.member, error=str(error), advice="run audit")
-            self._waiting.append((clock.monotonic() + BROKEN_WAIT_S, level))
+            heappush(self._waiting, (clock.monotonic() + BROKEN_WAIT_S, level))
             return
-        if isinstance(outcome, Rejection) and outcome.reason not in _GONE:
-            self._log.info("level_waits", level=level.member, reason=outcome.reason.name, detail=outcome.detail)
-            self._waiting.append((clock.monotonic() + WAIT_S, level))
+        if isinstance(outcome, Rejection) and not _is_gone(level, outcome):
+            self._put_back(level, outcome)
             return
         ledger().run([(level.key, ("ZREM", level.key, level.member))])
         done = "gone" if isinstance(outcome, Rejection) else "fired"
         self._log.info(done, level=level.member, family=level.family, price=str(level.price))
 
-    def _try_waiting(self) -> None:
+    def _put_back(self, level: Level, refused: Rejection) -> None:
+        """To be judged by the next quote if that one did not touch it; else when a while has passed."""
+        self._log.info("level_waits", level=level.member, reason=refused.reason.name, detail=refused.detail)
+        if refused.reason is Reason.price_moved:
+            self._levels.add(level)
+        else:
+            heappush(self._waiting, (clock.monotonic() + WAIT_S, level))
+
+    def _try_waiting(self) -> set[str]:
+        """Levels that have waited long enough; gives their symbols."""
+        symbols: set[str] = set()
         while self._waiting and self._waiting[0][0] <= clock.monotonic():
-            self._levels.add(self._waiting.popleft()[1])
+            _, level = heappop(self._waiting)
+            self._levels.add(level)
+            symbols.add(level.symbol)
+        return symbols
 
     def _end_expired(self) -> None:
         """Pending orders whose time has come; the index is a hint, so a modified one is looked at and left."""
@@ -196,6 +224,24 @@ class PendingMonitor(Worker):
             self._log.info("expiry_waits", order=order_id, reason=outcome.reason.name)
             return False
         return True
+
+
+def _decided(command: Fire) -> Done | Rejection:
+    """Goes on through lost races, until the quote is too old: a busy account must not lose its stop."""
+    while True:
+        try:
+            outcome = carry_out(command)
+        except OutcomeUnknown:
+            outcome = carry_out(command)  # the same command: what was done is told, and not done again
+        if not isinstance(outcome, Rejection) or outcome.reason is not Reason.conflict:
+            return outcome
+
+
+def _is_gone(level: Level, refused: Rejection) -> bool:
+    """Also when the account has moved to another group: its levels are in the indexes of that one now."""
+    if refused.reason is Reason.price_moved:
+        return load(AccountRef.parse(level.account)).config.group != level.group
+    return refused.reason in _GONE
 
 
 def _pairs(rows: list[object]) -> list[tuple[str, float]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.core.management import call_command
+from django.db import OperationalError
 
 from accounts import demo
 from copytrading import embedded
@@ -67,7 +68,11 @@ def servers(env: Env, say: Say) -> Iterator[list[embedded.Server]]:
 
 
 def make_tables() -> None:
-    call_command("migrate", verbosity=0, interactive=False)
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    except OperationalError as error:
+        said = str(error).strip()
+        raise StackRefused(f"PostgreSQL can't be used: {said}\nCheck DATABASE_URL, or unset it.") from error
 
 
 def seed(env: Env) -> Demo:

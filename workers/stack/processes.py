@@ -26,12 +26,12 @@ def _module(name: str, purpose: str, *arguments: str) -> Process:
 
 
 def processes(env: Env) -> tuple[Process, ...]:
-    """In the order they are started. One blocking thread a web worker is the quickest; more only cost."""
+    """In the order they are started. Several threads a web worker: a client that stalls while sending blocks nobody."""
     return (
         _module(
             "web", "API, documentation and admin", "granian", "--interface", "wsgi", "copytrading.wsgi:application",
             "--host", env.bind, "--port", str(env.web_port), "--workers", str(env.web_workers),
-            "--blocking-threads", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "5",
+            "--blocking-threads", "8", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "5",
             "--log-level", "warning",
         ),
         _manage("market_feed", "prices", "market_feed"),

@@ -1,0 +1,29 @@
+"""The description of the API is drawn without a warning, and says of each path what the path does."""
+
+import pytest
+from django.core.management import call_command
+from drf_spectacular.generators import SchemaGenerator
+
+from copytrading.kernel.rejections import Reason
+from tests.api.test_bad_input import PATHS
+
+
+def test_it_is_valid_and_complains_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn")
+
+    assert "openapi: 3" in capsys.readouterr().out
+
+
+def test_it_names_every_path_field_and_reason() -> None:
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    bodies = schema["components"]["schemas"]
+
+    described = {path: methods["post"] for path, methods in schema["paths"].items() if "post" in methods}
+    transfers = "/api/accounts/{user_type}/{user_id}/transfers"
+    assert set(described) == {*PATHS, transfers, "/api/auth/login", "/api/auth/logout"} - {"transfers"}
+    assert {name for name, body in bodies.items() if body.get("additionalProperties") is False} >= {"Execute", "Place"}
+    assert sorted(bodies["Execute"]["required"]) == ["order_quantity", "order_type", "symbol", "user_id", "user_type"]
+    assert bodies["ExecuteOrderTypeEnum"] == {"type": "string", "enum": ["BUY", "SELL"]}
+    assert set(bodies["ReasonEnum"]["enum"]) == {reason.name for reason in Reason}
+    assert "Idempotency-Key" in {each["name"] for each in described["/api/orders/close"]["parameters"]}
+    assert "parameters" not in described["/api/auth/login"]
