@@ -22,7 +22,7 @@ from copytrading.kernel import clock
 from copytrading.kernel.decimals import ZERO, text
 from copytrading.kernel.errors import InvariantBroken, LedgerUnavailable
 from copytrading.kernel.ids import AccountRef
-from orders.book import codec, guard, keys, rebuild, terms
+from orders.book import codec, guard, keys, record, terms
 from orders.book.connection import Call, Ledger, ReplyLost, unguarded_ledger
 from orders.book.triggers import levels_of
 from orders.models import AuditReport, JournalEntry, Transfer
@@ -143,9 +143,9 @@ def _account(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterato
 def _recorded(account: AccountRef, catalogue: Catalogue) -> Recorded:
     with transaction.atomic():
         row = rows_of(account.kind).select_for_update(of=("self",)).get(pk=account.id)
-        orders = rebuild.live_orders(account)
+        orders = record.live_orders(account)
     config = facts.Config(row.group_id, row.leverage, row.currency, row.status, row.sending_orders, row.owner_id)
-    portfolio = rebuild.portfolio_of(row, orders, catalogue, row.book_ledger_id)
+    portfolio = record.portfolio_of(row, orders, catalogue, row.book_ledger_id)
     return Recorded(row.recorded_version, portfolio, config, {order.order_id: order for order in orders})
 
 

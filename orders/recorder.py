@@ -21,6 +21,7 @@ from orders import copy_rows
 from orders.book import codec, keys
 from orders.book.connection import Call, Ledger, ledger
 from orders.book.streams import mark_call, trim_call
+from orders.models import Order as OrderRecord
 from orders.rules.facts import Config, Deal, Order, Portfolio, Transfer
 from orders.rules.lifecycle import TERMINAL
 
@@ -214,9 +215,10 @@ def _ended_before(
         if mark >= version:
             continue
         key = keys.journal(account)
-        for _, values in book.run([(key, ("XRANGE", key, f"({mark}-0", f"{version}-0"))])[0]:
-            orders = [codec.decode_order(order) for order in codec.from_json(values["body"])["orders"]]
-            ended.extend((account, order.order_id) for order in orders if order.status in TERMINAL)
+        entries = book.run([(key, ("XRANGE", key, f"({mark}-0", f"{version}-0"))])[0]
+        versions = [int(name.partition("-")[0]) for name, _ in entries]
+        rows = OrderRecord.objects.filter(account=str(account), version__in=versions, status__in=sorted(TERMINAL))
+        ended.extend((account, order_id) for order_id in rows.values_list("order_id", flat=True))
     return ended
 
 

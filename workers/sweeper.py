@@ -5,13 +5,15 @@ indexed, finishes transfers under way, opens restarted ledger nodes for trading 
 trims the stream of level news by age.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from django.db import DatabaseError
 
 from copytrading.kernel import clock
+from copytrading.kernel.errors import InvariantBroken
 from copytrading.kernel.ids import AccountRef
 from orders.book import guard, keys
+from orders.book.account import NotInBook
 from orders.book.connection import Call, ledger
 from orders.book.streams import announcement, versions_and_marks
 from orders.book.triggers import index_account
@@ -33,7 +35,7 @@ class Sweeper(Worker):
 
     def prepare(self) -> None:
         self._behind: dict[tuple[AccountRef, str], tuple[int, float]] = {}
-        self._walk: Iterator[list[AccountRef]] = iter(())
+        self._walk: Iterator[list[AccountRef]] | None = None
         self._lagging = 0
 
     def lag(self) -> dict[str, str]:
@@ -44,22 +46,23 @@ class Sweeper(Worker):
             self._log.critical("ledger_not_cleared", faults=faults[:20], count=len(faults))
             self.stop.wait(_PAUSE_S)
             return False
+        if self._walk is None:
+            self._walk = self._begin_pass()
         batch = next(self._walk, None)
         if batch is None:
-            self._begin_pass()
+            self._walk, self._lagging = None, len(self._behind)
+            self.stop.wait(_PAUSE_S)
             return False
         self._sweep(batch)
         return True
 
-    def _begin_pass(self) -> None:
-        self._lagging = len(self._behind)
+    def _begin_pass(self) -> Iterator[list[AccountRef]]:
+        """All accounts, in batches."""
         self._list_accounts()
         oldest = f"{clock.now_ms() - NEWS_LIFE_MS}-0"
         ledger().run([(keys.QUEUE_LEVELS, ("XTRIM", keys.QUEUE_LEVELS, "MINID", "~", oldest))])
-        parked = {letter.fields.get("account") for letter in dead_letters(ledger(), "record")}
-        wanted = [account for account in self._accounts if str(account) not in parked]
-        self._walk = iter([wanted[at : at + guard.PIPELINE] for at in range(0, len(wanted), guard.PIPELINE)])
-        self.stop.wait(_PAUSE_S)
+        self._parked = {letter.fields.get("account") for letter in dead_letters(ledger(), "record")}
+        return iter([self._accounts[at : at + guard.PIPELINE] for at in range(0, len(self._accounts), guard.PIPELINE)])
 
     def _list_accounts(self) -> None:
         """The list is kept while PostgreSQL is away: sweeping goes on without it."""
@@ -76,12 +79,21 @@ class Sweeper(Worker):
     def _sweep(self, batch: list[AccountRef]) -> None:
         leaving = ledger().run([_under_way(account) for account in batch])
         for (account, version, marks), transfers in zip(versions_and_marks(ledger(), batch), leaving, strict=True):
-            for transfer_id in transfers:
-                self._finish(account, transfer_id)
-            for consumer in keys.CONSUMERS:
-                mark = int(marks.get(consumer, "0"))
-                if self._lags(account, consumer, mark, version):
-                    self._tell_again(account, consumer, mark)
+            try:
+                self._mend(account, version, marks, transfers)
+            except (InvariantBroken, NotInBook) as error:  # one broken account must not keep the others from being mended
+                self._log.critical("account_broken", account=str(account), error=str(error), advice="run audit")
+
+    def _mend(self, account: AccountRef, version: int, marks: Mapping[str, str], transfers: Iterable[str]) -> None:
+        for transfer_id in transfers:
+            arrived = finish_transfer(account, transfer_id)
+            self._log.info("transfer_finished", account=str(account), transfer=transfer_id, arrived=arrived)
+        for consumer in keys.CONSUMERS:
+            if consumer == "record" and str(account) in self._parked:
+                continue  # its journal waits for whoever retries the dead letter
+            mark = int(marks.get(consumer, "0"))
+            if self._lags(account, consumer, mark, version):
+                self._tell_again(account, consumer, mark)
 
     def _lags(self, account: AccountRef, consumer: str, mark: int, version: int) -> bool:
         """Behind, and at the same mark for LAG_S: a mark that moves is somebody at work."""
@@ -101,10 +113,6 @@ class Sweeper(Worker):
             index_account(account)
         else:
             ledger().run([announcement(account)])
-
-    def _finish(self, account: AccountRef, transfer_id: str) -> None:
-        arrived = finish_transfer(account, transfer_id)
-        self._log.info("transfer_finished", account=str(account), transfer=transfer_id, arrived=arrived)
 
 
 def _under_way(account: AccountRef) -> Call:

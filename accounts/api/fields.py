@@ -6,7 +6,7 @@ Fields keep no state, so that one declared instance serves all requests.
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from rest_framework import serializers
 
 from accounts.api.parsing import NotPlain, shown
 from accounts.api.problems import Refused
-from copytrading.kernel import ids
+from copytrading.kernel import clock, ids
 from copytrading.kernel.decimals import parse_plain
 from copytrading.kernel.rejections import Reason, Rejection
 
@@ -25,7 +25,6 @@ _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY, re.ASCII)
 _STAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_KEYS_SHOWN = 20
 
 _REASON_ORDER = {reason: place for place, reason in enumerate(Reason)}
@@ -249,7 +248,7 @@ class TimeField(StrictField):
             moment = datetime.fromisoformat(data.upper()) if isinstance(data, str) and _STAMP.fullmatch(data) else None
         except ValueError:
             moment = None
-        stamp_ms = (moment - _EPOCH) // timedelta(milliseconds=1) if moment else 0
+        stamp_ms = clock.to_ms(moment) if moment else 0
         if stamp_ms <= 0:
             raise self.wrong("not a time such as 2030-01-31T12:00:00Z")
         return stamp_ms

@@ -1,7 +1,7 @@
 """The only clock of this code base. Every wall time is UTC; every stamp is integer milliseconds."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def now() -> datetime:
@@ -14,6 +14,10 @@ def now_ms() -> int:
 
 def from_ms(stamp_ms: int) -> datetime:
     return datetime.fromtimestamp(stamp_ms / 1000, UTC)
+
+
+def to_ms(moment: datetime) -> int:
+    return (moment - from_ms(0)) // timedelta(milliseconds=1)
 
 
 def monotonic() -> float:

@@ -17,8 +17,7 @@ from orders.answers import show_order, show_time
 from orders.api.commands import account_in_path
 from orders.api.permission import require
 from orders.book.account import NotInBook, load
-from orders.book.rebuild import order_of_row
-from orders.models import Order as OrderRecord
+from orders.book.record import recorded_order
 from orders.rules.facts import Order, Valuation
 from orders.verbs.admit import measure
 from orders.verbs.attempt import Gathered, Needs, gather
@@ -36,7 +35,7 @@ class OneOrder(ApiView):
         except Refused as refused:
             hidden = refused.rejection.reason is Reason.account_not_found
             raise (Refused(ORDER_NOT_FOUND) if hidden else refused) from None
-        order = _in_book(account, order_id) or _recorded(order_id)
+        order = _in_book(account, order_id) or recorded_order(order_id)
         if order is None:
             raise Refused(ORDER_NOT_FOUND)
         return Response({"ok": True, "order": show_order(order)})
@@ -60,12 +59,6 @@ def _in_book(account: AccountRef, order_id: str) -> Order | None:
         return load(account, (order_id,)).orders.get(order_id)
     except NotInBook:
         return None
-
-
-def _recorded(order_id: str) -> Order | None:
-    """One that the book has let go. Raises django.db.Error when PostgreSQL is away."""
-    row = OrderRecord.objects.filter(pk=order_id).first()
-    return order_of_row(row) if row else None
 
 
 def _valued(account: AccountRef) -> tuple[Gathered, Valuation | Rejection]:

@@ -6,28 +6,26 @@ with it, so that repeating one still does nothing.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
-from typing import Any
 
 from accounts import catalogue as catalogues
 from accounts.models import Halt as HaltRecord
-from accounts.models import TradingAccount, rows_of
+from accounts.models import rows_of
 from accounts.terms import Catalogue
 from copytrading.kernel import clock
-from copytrading.kernel.decimals import text
 from copytrading.kernel.errors import InvariantBroken
 from copytrading.kernel.ids import AccountRef
 from orders.book import codec, guard, keys, terms
 from orders.book.account import COMMAND_LIFE_S, Cause, Changes, commit
 from orders.book.connection import Call, Ledger, unguarded_ledger
-from orders.book.streams import mark_call, versions_and_marks
+from orders.book.record import live_orders, portfolio_of, under_way
+from orders.book.streams import mark_call, read_journal, versions_and_marks
 from orders.book.triggers import hint_calls
-from orders.models import JournalEntry, Order, Transfer
-from orders.rules import facts, margin
+from orders.models import JournalEntry
+from orders.rules import facts
 from orders.rules.halts import Halt
-from orders.rules.lifecycle import LIVE
 
 JUMP = 1_000_000
 
@@ -53,53 +51,6 @@ def rebuild(accounts: list[AccountRef] | None = None, *, book: Ledger | None = N
                 yield _rebuild(book, account, catalogue, identity)
 
 
-def portfolio_of(
-    row: TradingAccount, orders: list[facts.Order], catalogue: Catalogue, identity: str
-) -> facts.Portfolio:
-    """What the record says the portfolio is: money from the mirror, exposure from the live orders."""
-    digits = catalogue.currency_digits[row.currency]
-    exposures: dict[str, facts.Exposure] = {}
-    for order in orders:
-        if order.open_lots:
-            held = margin.margin_of_rest(order.margin, order.open_lots, order.filled_lots, digits)
-            leg = exposures.get(order.symbol, facts.Exposure())
-            exposures[order.symbol] = leg.moved(order.side, order.open_lots, order.open_cost, held)
-    offered = {symbol: catalogue.terms[row.group_id, symbol] for symbol in exposures}
-    mode = catalogue.groups[row.group_id].hedging_mode
-    return facts.Portfolio(
-        version=row.recorded_version,
-        ledger_id=identity,
-        balance=row.balance,
-        credit=row.credit,
-        used_margin=margin.used_margin(exposures, mode, offered, digits),
-        margin_called=row.margin_called,
-        exposures=exposures,
-    )
-
-
-def live_orders(account: AccountRef) -> list[facts.Order]:
-    rows = Order.objects.filter(account=str(account), status__in=sorted(LIVE)).order_by("order_id")
-    return [order_of_row(row) for row in rows]
-
-
-def order_of_row(row: Order) -> facts.Order:
-    """The book's value of a recorded order."""
-    return facts.Order(**{field.name: _of_column(row, field.name) for field in fields(facts.Order)})
-
-
-def under_way(account: AccountRef) -> dict[str, dict[str, str]]:
-    """Transfers that the record saw leave this account and not arrive anywhere, as the ledger keeps them."""
-    left = Transfer.objects.filter(debit=str(account), kind="transfer").exclude(transfer_id="")
-    ids = [transfer.transfer_id for transfer in left]
-    arrivals = Transfer.objects.filter(transfer_id__in=ids, debit__startswith="house:")
-    came = set(arrivals.values_list("transfer_id", flat=True))
-    missing = [transfer_id for transfer_id in ids if transfer_id not in came]
-    found: dict[str, dict[str, str]] = {}
-    for entry in JournalEntry.objects.filter(account=str(account), command_id__in=missing):
-        found |= codec.from_json(entry.body)["departed"]
-    return found
-
-
 def _rebuild(book: Ledger, account: AccountRef, catalogue: Catalogue, identity: str) -> Rebuilt:
     row = rows_of(account.kind).get(pk=account.id)
     orders = live_orders(account)
@@ -114,7 +65,7 @@ def _rebuild(book: Ledger, account: AccountRef, catalogue: Catalogue, identity: 
     )
     after = replace(before, version=before.version + JUMP)
     changes = Changes(after, born=tuple(orders), config=config, departed=under_way(account))
-    _wipe(book, account)
+    _wipe(book, account, row.recorded_version)
     result = commit(before, account, changes, Cause("rebuilt", "", "", "system:rebuild_book"), book=book)
     if result.outcome != "DONE":
         raise InvariantBroken(f"{account} could not be rebuilt: {result.outcome}; is something trading on this ledger?")
@@ -124,18 +75,28 @@ def _rebuild(book: Ledger, account: AccountRef, catalogue: Catalogue, identity: 
     return Rebuilt(account, after.version, len(orders))
 
 
-def _wipe(book: Ledger, account: AccountRef) -> None:
+def _wipe(book: Ledger, account: AccountRef, recorded: int) -> None:
     """The portfolio first: without it nothing else of the account counts."""
     book.run([(keys.portfolio(account), ("DEL", keys.portfolio(account)))])
     index = keys.orders_index(account)
     listed = set(book.run([(index, ("SMEMBERS", index))])[0])
     listed |= {order.order_id for order in live_orders(account)}
     gone = [keys.holding(account, order_id) for order_id in sorted(listed)]
+    gone.extend(keys.command(account, command_id) for command_id in _undone(book, account, recorded))
     gone.extend(
         family(account)
         for family in (keys.config, keys.orders_index, keys.requests, keys.transfers, keys.journal, keys.marks)
     )
     book.run([(key, ("DEL", key)) for key in gone])
+
+
+def _undone(book: Ledger, account: AccountRef, recorded: int) -> Iterator[str]:
+    """Commands whose commits are in a journal that survived, and not in the record: their answers are not true now."""
+    while entries := read_journal(book, account, recorded):
+        for _, _, body in entries:
+            with suppress(ValueError):  # an entry that became unreadable: audit tells of it
+                yield str(codec.from_json(body).get("command_id", ""))
+        recorded = entries[-1][0]
 
 
 def _stored_commands(account: AccountRef) -> list[Call]:
@@ -153,19 +114,7 @@ def _stored_commands(account: AccountRef) -> list[Call]:
 def _restore_halts(book: Ledger) -> None:
     calls: list[Call] = []
     for row in HaltRecord.objects.filter(lifted_at=None):
-        until = 0 if row.until is None else _stamp(row.until)
+        until = 0 if row.until is None else clock.to_ms(row.until)
         halt = Halt(row.scope, row.opens_only, row.reason, until)
         calls.append((keys.HALTS, ("HSETNX", keys.HALTS, halt.scope, codec.encode_halt(halt))))
     book.run(calls)
-
-
-def _of_column(row: Order, name: str) -> Any:
-    value = getattr(row, name.removesuffix("_ms"))
-    if name.endswith("_ms"):
-        return 0 if value is None else _stamp(value)
-    return Decimal(text(value)) if isinstance(value, Decimal) else value
-
-
-def _stamp(moment: Any) -> int:
-    return int((moment - clock.from_ms(0)) / timedelta(milliseconds=1))
-

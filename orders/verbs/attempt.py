@@ -23,9 +23,8 @@ from copytrading.kernel.rejections import Reason, Rejection
 from orders.book import announce, guard, quotes
 from orders.book.account import Cause, Changes, NotInBook, State, StoredAnswer, commit, load
 from orders.book.connection import market
-from orders.book.rebuild import order_of_row
+from orders.book.record import recorded_order
 from orders.messages import Command, Done
-from orders.models import Order as OrderRecord
 from orders.rules import pricing, valuation
 from orders.rules.facts import Desk, Market, Order, Quote
 from orders.rules.lifecycle import TERMINAL
@@ -160,12 +159,11 @@ def order_of(gathered: Gathered, order_id: str) -> Order | Rejection:
     if order := gathered.state.orders.get(order_id):
         return order
     try:
-        row = OrderRecord.objects.filter(order_id=order_id, account=str(gathered.state.account)).first()
+        order = recorded_order(order_id)
     except DatabaseError as error:
         raise LedgerUnavailable(f"{order_id} is not in the book, and the record can't be asked: {error}") from error
-    if row is None:
+    if order is None or order.account != str(gathered.state.account):
         return Rejection(Reason.order_not_found, f"there is no order {order_id} on this account")
-    order = order_of_row(row)
     if order.status not in TERMINAL:
         raise InvariantBroken(f"{order_id} is recorded as {order.status}, but is not in the book; run audit")
     return order

@@ -90,7 +90,7 @@ def _depart(command: TransferBetween, gathered: Gathered) -> Decision | Rejectio
     desk, before = gathered.desk, gathered.state.portfolio
     if refused := first_refusal(
         lambda: _check_amount(command.amount, desk.digits),
-        lambda: admission.check_status(desk.config.status, True, command.staff),
+        lambda: admission.check_status(desk.config.status, False, command.staff),
         lambda: _check_funds("withdrawal", command.amount, gathered),
     ):
         return refused

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from copytrading import embedded
+from tests.fixtures import folders
 from tests.fixtures.waiting import eventually
 from workers.stack import child as children
 from workers.stack import folder, preparation
@@ -185,3 +186,25 @@ def test_a_port_in_use_is_told_with_another_one_to_try() -> None:
         assert preparation.answers("127.0.0.1", port)
     preparation.check_port("127.0.0.1", port)
     assert not preparation.answers("127.0.0.1", port)
+
+
+def test_a_server_that_can_not_be_started_is_tried_again_and_stops_nothing(
+    make_child: MakeChild, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.stack.supervisor.SERVER_PAUSE_S", 0.2)
+    server = embedded.market(folders.fresh() / "market")
+    server.start()
+    child = make_child(SLEEPS)
+    supervisor = Supervisor([server], [child], said.append)
+    supervisor.start()
+    config = server.config
+    try:
+        server.kill()
+        server.config = {**config, "no-such-setting": "1"}
+        eventually(lambda: supervisor.wait(0.05) or len(said) >= 4)
+        assert child.running
+        server.config = config
+        eventually(lambda: supervisor.wait(0.05) or server.pid is not None)
+    finally:
+        server.kill()
+    assert "tried again" in said[1]

@@ -4,11 +4,12 @@ import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from copytrading.embedded import Server
+from copytrading.embedded import Server, ServerFailed
 from copytrading.kernel import clock
 from workers.stack.child import Child
 
 STOP_LIMIT_S = 15.0
+SERVER_PAUSE_S = 10.0
 _POLL_S = 0.1
 
 
@@ -20,7 +21,9 @@ class Supervisor:
         self.children = children
         self._say = say
         self._signals = 0
-        self._woken = threading.Event()
+        self._retry_at: dict[Server, float] = {}
+        # Never set: set() from a signal handler would wait for ever on a lock that an interrupted wait() holds.
+        self._pause = threading.Event()
 
     @property
     def stopping(self) -> bool:
@@ -29,7 +32,6 @@ class Supervisor:
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """The first asks everything to stop in order, the second hurries."""
         self._signals += 1
-        self._woken.set()
 
     def start(self) -> None:
         for child in self.children:
@@ -40,17 +42,25 @@ class Supervisor:
         deadline = clock.monotonic() + seconds
         while not self.stopping and clock.monotonic() < deadline:
             self.watch()
-            self._woken.wait(_POLL_S)
+            self._pause.wait(_POLL_S)
         return self.stopping
 
     def watch(self) -> None:
         for server in self.servers:
-            if server.pid is None:
-                self._say(f"{server.folder.name} has ended; starting it again. Its log: {server.log}")
-                server.start()
+            if server.pid is None and clock.monotonic() >= self._retry_at.get(server, 0.0):
+                self._restart(server)
         for child in self.children:
             if told := child.watch():
                 self._say(told)
+
+    def _restart(self, server: Server) -> None:
+        """One that does not start is tried again later: what needs it waits, and the rest goes on."""
+        self._say(f"{server.folder.name} has ended; starting it again. Its log: {server.log}")
+        try:
+            server.start()
+        except ServerFailed as error:
+            self._retry_at[server] = clock.monotonic() + SERVER_PAUSE_S
+            self._say(f"{error}\nIt is tried again in {SERVER_PAUSE_S:.0f} s.")
 
     def stop(self) -> None:
         """Servers are stopped by whoever started them."""
@@ -61,8 +71,7 @@ class Supervisor:
         while not all(child.stopped() for child in self.children):
             if clock.monotonic() > deadline or self._signals > asked:
                 break
-            self._woken.clear()
-            self._woken.wait(_POLL_S)
+            self._pause.wait(_POLL_S)
         for child in self.children:
             if not child.stopped():
                 self._say(f"{child.process.name} did not stop in time; killing it.")

@@ -46,7 +46,7 @@ class Command(BaseCommand):
                 raise CommandError(f"--until {options['until']} is no time; write 2026-01-31T18:00+00:00") from error
             if until.tzinfo is None:
                 raise CommandError("--until needs a time zone, such as +00:00")
-            until_ms = int(until.timestamp() * 1000)
+            until_ms = clock.to_ms(until)
             if until_ms <= clock.now_ms():
                 raise CommandError("--until has passed already")
         refused = halts.halt(Halt(options["scope"], not options["everything"], options["reason"], until_ms), by)
