@@ -9,6 +9,6 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import catalogue
-        from orders.book.terms import raise_epoch
+        from orders.book.terms import renew
 
-        catalogue.on_change(raise_epoch)
+        catalogue.on_change(renew)

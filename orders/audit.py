@@ -5,14 +5,15 @@ busy account is compared as exactly as an idle one. Nothing is changed here.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import IntEnum
+from typing import Any
 
 import redis
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q, Sum, Window
+from django.db.models import F, Q, QuerySet, Sum, Window
 from django.db.models.functions import Lag
 
 from accounts import catalogue as catalogues
@@ -34,6 +35,8 @@ from orders.settlement import margin_in_use
 CREDIT_KINDS = ("credit_in", "credit_out")
 #: A transfer that left longer ago than this is a difference: the sweeper should have finished it.
 UNDER_WAY_MS = 60_000
+#: A commit of this very moment may have no hints yet; one that is still without them after this is a difference.
+INDEX_LAG_S = 5
 _SNAPSHOTS = 20
 _KEPT = 1_000
 
@@ -73,6 +76,7 @@ class Recorded:
     portfolio: facts.Portfolio
     config: facts.Config
     orders: dict[str, facts.Order]
+    under_way: dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,8 @@ class Found:
     marks: dict[str, str]
 
 
-def audit(accounts: Iterable[AccountRef] | None = None, *, book: Ledger | None = None) -> Iterator[Difference]:
-    """Every difference there is; nothing when the book and the record agree."""
+def audit(accounts: Collection[AccountRef] | None = None, *, book: Ledger | None = None) -> Iterator[Difference]:
+    """Every difference there is, of these accounts or of all; nothing when the book and the record agree."""
     book = book or unguarded_ledger()
     try:
         for fault in guard.check_settings(book):
@@ -109,24 +113,30 @@ def outcome_of(differences: Iterable[Difference]) -> Outcome:
 
 
 def report(differences: Sequence[Difference], accounts: int, seconds: float) -> AuditReport:
-    """The report of an audit that has ended; not yet saved."""
+    """The report of an audit of so many accounts that has ended; not yet saved."""
     outcome = outcome_of(differences)
+    leaving = 0 if outcome is Outcome.UNCHECKED else _under_way().count()
+    told = f"{accounts} accounts, {leaving} transfers under way, {len(differences)} differences in {seconds:.1f} s"
     return AuditReport(
         outcome=outcome,
         accounts=accounts,
+        under_way=leaving,
         differences=[[found.what, found.where, found.detail] for found in differences[:_KEPT]],
-        summary=f"{accounts} accounts, {len(differences)} differences in {seconds:.1f} s; {_WORDS[outcome]}",
+        summary=f"{told}; {_WORDS[outcome]}",
     )
 
 
 def _account(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterator[Difference]:
-    where = str(account)
     try:
-        recorded = _recorded(account, catalogue)
-        found = _found(book, account, recorded.version)
+        yield from _compared(book, account, catalogue)
     except InvariantBroken as error:
-        yield Difference("unreadable", where, str(error))
-        return
+        yield Difference("unreadable", str(account), str(error))
+
+
+def _compared(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterator[Difference]:
+    where = str(account)
+    recorded = _recorded(account, catalogue)
+    found = _found(book, account, recorded.version)
     if found is None:
         yield Difference("account_missing", where, f"recorded at {recorded.version}, not in the ledger", Outcome.LOSS)
         return
@@ -136,6 +146,7 @@ def _account(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterato
         return
     yield from _against_record(account, recorded, found)
     yield from _inside_ledger(account, found, catalogue)
+    yield from _transfers(book, account, recorded, found)
     yield from _hints(book, account, found)
     yield from _inside_record(account, recorded)
 
@@ -143,10 +154,10 @@ def _account(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterato
 def _recorded(account: AccountRef, catalogue: Catalogue) -> Recorded:
     with transaction.atomic():
         row = rows_of(account.kind).select_for_update(of=("self",)).get(pk=account.id)
-        orders = record.live_orders(account)
+        orders, leaving = record.live_orders(account), record.under_way(account)
     config = facts.Config(row.group_id, row.leverage, row.currency, row.status, row.sending_orders, row.owner_id)
     portfolio = record.portfolio_of(row, orders, catalogue, row.book_ledger_id)
-    return Recorded(row.recorded_version, portfolio, config, {order.order_id: order for order in orders})
+    return Recorded(row.recorded_version, portfolio, config, {order.order_id: order for order in orders}, leaving)
 
 
 def _found(book: Ledger, account: AccountRef, recorded: int) -> Found | None:
@@ -237,14 +248,25 @@ def _inside_ledger(account: AccountRef, found: Found, catalogue: Catalogue) -> I
         yield Difference("exposure", where, detail)
     else:
         yield from _margin(where, found, catalogue)
-    for transfer, leaving in found.under_way.items():
-        age = clock.now_ms() - int(leaving["at_ms"])
-        if age > UNDER_WAY_MS:
-            yield Difference("transfer_stuck", where, f"{transfer} left {age // 1000} s ago and did not arrive")
     for consumer, mark in found.marks.items():
         if int(mark) > portfolio.version:
             detail = f"{consumer} is marked at {mark}, the account is at {portfolio.version}"
             yield Difference("mark_ahead", where, detail)
+
+
+def _transfers(book: Ledger, account: AccountRef, recorded: Recorded, found: Found) -> Iterator[Difference]:
+    """What has left arrives soon; what has left and is not under way has arrived, if only in the other's ledger."""
+    where = str(account)
+    for transfer, leaving in found.under_way.items():
+        age = clock.now_ms() - int(leaving["at_ms"])
+        if age > UNDER_WAY_MS:
+            yield Difference("transfer_stuck", where, f"{transfer} left {age // 1000} s ago and did not arrive")
+    for transfer in sorted(recorded.under_way.keys() - found.under_way.keys()):
+        leaving = recorded.under_way[transfer]
+        arrival = keys.command(AccountRef.parse(leaving["destination"]), transfer)
+        if not book.run([(arrival, ("EXISTS", arrival))])[0]:
+            detail = f"{transfer}: {leaving['amount']} left for {leaving['destination']}, did not arrive, is not under way"
+            yield Difference("transfer_lost", where, detail, Outcome.LOSS)
 
 
 def _exposures_of(found: Found, catalogue: Catalogue) -> dict[str, facts.Exposure]:
@@ -288,14 +310,13 @@ def _hints(book: Ledger, account: AccountRef, found: Found) -> Iterator[Differen
 
 
 def _index_lag(book: Ledger, account: AccountRef, version: int) -> Iterator[Difference]:
-    """A commit of this very moment is not late; one that stays unindexed for seconds is."""
     key = keys.marks(account)
-    until = clock.monotonic() + 5
+    until = clock.monotonic() + INDEX_LAG_S
     while clock.monotonic() < until:
         if int(book.run([(key, ("HGET", key, "index"))])[0] or 0) >= version:
             return
         time.sleep(0.1)
-    yield Difference("index_lag", str(account), f"version {version} was not indexed within 5 s; does the sweeper run?")
+    yield Difference("index_lag", str(account), f"version {version} was not indexed within {INDEX_LAG_S} s; does the sweeper run?")
 
 
 def _inside_record(account: AccountRef, recorded: Recorded) -> Iterator[Difference]:
@@ -327,14 +348,22 @@ def _sum_of(account: str, credit: bool) -> Decimal:
 
 def _house() -> Iterator[Difference]:
     """Money in transit is exactly what has left and not arrived: never less than nothing."""
+    for row in _in_transit().filter(came__gt=F("left")):
+        detail = f"{text(row['came'])} arrived, {text(row['left'])} left"
+        yield Difference("transfer_unbalanced", row["transfer_id"], detail)
+
+
+def _under_way() -> QuerySet[Any, Any]:
+    return _in_transit().filter(left__gt=F("came"))
+
+
+def _in_transit() -> QuerySet[Any, Any]:
+    """Every transfer between accounts, with what has left and what came."""
     rows = Transfer.objects.filter(Q(debit__startswith="house:transit:") | Q(credit__startswith="house:transit:"))
-    joined = rows.values("transfer_id").annotate(
+    return rows.order_by().values("transfer_id").annotate(
         left=Sum("amount", filter=Q(credit__startswith="house:transit:"), default=ZERO),
         came=Sum("amount", filter=Q(debit__startswith="house:transit:"), default=ZERO),
     )
-    for row in joined.filter(came__gt=F("left")):
-        detail = f"{text(row['came'])} arrived, {text(row['left'])} left"
-        yield Difference("transfer_unbalanced", row["transfer_id"], detail)
 
 
 def _show(value: object) -> str:

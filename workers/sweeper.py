@@ -81,7 +81,7 @@ class Sweeper(Worker):
         for (account, version, marks), transfers in zip(versions_and_marks(ledger(), batch), leaving, strict=True):
             try:
                 self._mend(account, version, marks, transfers)
-            except (InvariantBroken, NotInBook) as error:  # one broken account must not keep the others from being mended
+            except (InvariantBroken, NotInBook) as error:  # one broken account must not hold the others up
                 self._log.critical("account_broken", account=str(account), error=str(error), advice="run audit")
 
     def _mend(self, account: AccountRef, version: int, marks: Mapping[str, str], transfers: Iterable[str]) -> None:

@@ -21,9 +21,9 @@ _log = structlog.get_logger(__name__)
 def nightly_audit() -> None:
     """Book against record; the report is kept, and anything but clean is an alarm."""
     started = clock.monotonic()
-    accounts = len(guard.entered_accounts())
-    found = list(audit.audit())
-    report = audit.report(found, accounts, clock.monotonic() - started)
+    accounts = [account for account, _ in guard.entered_accounts()]
+    found = list(audit.audit(accounts))
+    report = audit.report(found, len(accounts), clock.monotonic() - started)
     report.save()
     tell = _log.info if report.outcome == audit.Outcome.CLEAN else _log.critical
     tell("nightly_audit", outcome=report.outcome, summary=report.summary)

@@ -94,7 +94,7 @@ def _undone(book: Ledger, account: AccountRef, recorded: int) -> Iterator[str]:
     """Commands whose commits are in a journal that survived, and not in the record: their answers are not true now."""
     while entries := read_journal(book, account, recorded):
         for _, _, body in entries:
-            with suppress(ValueError):  # an entry that became unreadable: audit tells of it
+            with suppress(ValueError, AttributeError):  # an entry that became unreadable: its command is not known
                 yield str(codec.from_json(body).get("command_id", ""))
         recorded = entries[-1][0]
 

@@ -4,15 +4,17 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
+from accounts import catalogue as catalogues
 from accounts.terms import Catalogue, Commission, Terms, TradingHours
 from copytrading.kernel.decimals import text
 from orders.book import codec, keys
 from orders.book.connection import Call, Ledger, ledger
 
 
-def raise_epoch() -> None:
-    """Every load after this reads the new terms from PostgreSQL."""
-    ledger().run([(keys.TERMS_EPOCH, ("INCR", keys.TERMS_EPOCH))])
+def renew() -> None:
+    """Terms have changed in PostgreSQL: every load after this reads them, and readers outside Python find them."""
+    raised = ledger().run([(keys.TERMS_EPOCH, ("INCR", keys.TERMS_EPOCH))])[0]
+    publish(catalogues.current(int(raised)))
 
 
 def epoch(book: Ledger | None = None) -> int:

@@ -11,6 +11,7 @@ class AuditReport(Model):
     at = DateTimeField(default=clock.now)
     outcome = IntegerField()
     accounts = IntegerField()
+    under_way = IntegerField(help_text="Transfers between accounts that had left and not arrived.")
     differences = JSONField(default=list)
     summary = TextField()
 

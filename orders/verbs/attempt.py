@@ -120,11 +120,12 @@ def gather(account: AccountRef, named: str, needs: Needs) -> Gathered | StoredAn
     group = catalogue.groups.get(state.config.group)
     if group is None:
         return Rejection(Reason.missing_group_data, f"group {state.config.group!r} is not in the catalogue")
-    wanted = {*needs.symbols, *(order.symbol for order in state.orders.values()), *state.portfolio.exposures}
+    ordered = {order.symbol for order in state.orders.values()}
+    wanted = {*needs.symbols, *ordered, *state.portfolio.exposures}
     terms = {symbol: found for symbol in wanted if (found := catalogue.terms.get((group.name, symbol)))}
-    if missing := [symbol for symbol in state.portfolio.exposures if symbol not in terms]:
+    if missing := sorted({*state.portfolio.exposures, *(ordered if needs.prices else ())} - terms.keys()):
         return Rejection(
-            Reason.missing_group_data, f"group {group.name} lacks terms for {', '.join(missing)}, which {account} holds"
+            Reason.missing_group_data, f"group {group.name} lacks terms for {', '.join(missing)}, which {account} has"
         )
     prices = Market(clock.now_ms(), {})
     if needs.prices:

@@ -26,6 +26,22 @@ def contents(book: Book) -> dict[str, Any]:
     return {key: _value(node, key) for node in book.ledger_nodes for key in node.scan_iter() if key != TEST_MARK}
 
 
+def keep(book: Book) -> Callable[[], None]:
+    """The ledger as it is now; calling what is given puts it back, life times aside."""
+    kept = [(node, {key: node.dump(key) for key in node.scan_iter()}) for node in book.ledger_nodes]
+
+    def put_back() -> None:
+        for node, dumps in kept:
+            pipe = node.pipeline(transaction=False)
+            for key in node.scan_iter():
+                pipe.delete(key)
+            for key, dumped in dumps.items():
+                pipe.restore(key, 0, dumped)
+            pipe.execute()
+
+    return put_back
+
+
 def node_of(book: Book, key: str) -> redis.Redis:
     """The node that has `key`."""
     (node,) = (node for node in book.ledger_nodes if key in set(node.scan_iter()))

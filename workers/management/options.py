@@ -4,9 +4,27 @@ import signal
 import threading
 from typing import Any, ClassVar
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from copytrading.kernel.ids import AccountRef
+from orders.book import guard
 from workers.base import Worker
+
+
+def add_account_option(parser: CommandParser) -> None:
+    parser.add_argument("--account", action="append", help="Only this account, such as live:17. May be repeated.")
+
+
+def accounts_named(options: dict[str, Any]) -> list[AccountRef]:
+    """Those of `--account`, or every account in the book."""
+    entered = [account for account, _ in guard.entered_accounts()]
+    try:
+        named = [AccountRef.parse(name) for name in options["account"] or ()]
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    if strangers := sorted(set(named) - set(entered)):
+        raise CommandError(f"{', '.join(map(str, strangers))} never entered the book: check kind and id")
+    return named or entered
 
 
 class WorkerCommand(BaseCommand):

@@ -1,13 +1,13 @@
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError
 
 from copytrading.kernel import clock
-from copytrading.kernel.ids import AccountRef
-from orders.audit import Difference, Outcome, outcome_of, report
+from orders.audit import Difference, Outcome, report
 from orders.audit import audit as differences_of
-from orders.book import guard
+from workers.management.options import accounts_named, add_account_option
 
 
 class Command(BaseCommand):
@@ -17,30 +17,22 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--account", action="append", help="Only this account, such as live:17. May be repeated.")
+        add_account_option(parser)
         parser.add_argument("--keep", action="store_true", help="Keep the result in the record, as the nightly audit.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        accounts = _parsed(options["account"])
         started = clock.monotonic()
-        found = []
+        try:
+            accounts = accounts_named(options)
+        except DatabaseError as error:
+            self.stdout.write(f"could not check: PostgreSQL can't be asked which accounts there are: {error}")
+            sys.exit(Outcome.UNCHECKED)
+        found: list[Difference] = []
         for difference in differences_of(accounts):
             found.append(difference)
             self.stdout.write(f"{difference.what:24} {difference.where:32} {difference.detail}")
-        checked = len(accounts) if accounts else len(guard.entered_accounts()) if _checked(found) else 0
-        ended = report(found, checked, clock.monotonic() - started)
+        ended = report(found, len(accounts), clock.monotonic() - started)
         self.stdout.write(ended.summary)
         if options["keep"]:
             ended.save()
         sys.exit(ended.outcome)
-
-
-def _checked(found: list[Difference]) -> bool:
-    return outcome_of(found) is not Outcome.UNCHECKED
-
-
-def _parsed(names: list[str] | None) -> list[AccountRef] | None:
-    try:
-        return None if names is None else [AccountRef.parse(name) for name in names]
-    except ValueError as error:
-        raise CommandError(str(error)) from error

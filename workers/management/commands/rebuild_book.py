@@ -1,9 +1,9 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from copytrading.kernel.ids import AccountRef
 from orders.book import guard, rebuild
+from workers.management.options import accounts_named, add_account_option
 
 
 class Command(BaseCommand):
@@ -13,15 +13,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--account", action="append", help="Only this account, such as live:17. May be repeated.")
+        add_account_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            accounts = None if options["account"] is None else [AccountRef.parse(name) for name in options["account"]]
-        except ValueError as error:
-            raise CommandError(str(error)) from error
         count = 0
-        for rebuilt in rebuild.rebuild(accounts):
+        for rebuilt in rebuild.rebuild(accounts_named(options)):
             count += 1
             self.stdout.write(f"{rebuilt.account}: version {rebuilt.version}, {rebuilt.orders} live orders")
         self.stdout.write(f"{count} accounts rebuilt")

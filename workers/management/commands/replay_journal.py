@@ -1,11 +1,10 @@
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from copytrading.kernel.ids import AccountRef
 from orders import replay
-from orders.book import guard
+from workers.management.options import accounts_named, add_account_option
 
 
 class Command(BaseCommand):
@@ -15,14 +14,10 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--account", action="append", help="Only this account, such as live:17. May be repeated.")
+        add_account_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            named = [AccountRef.parse(name) for name in options["account"] or ()]
-        except ValueError as error:
-            raise CommandError(str(error)) from error
-        accounts = named or [account for account, _ in guard.entered_accounts()]
+        accounts = accounts_named(options)
         compared = added = wrong = 0
         for result in replay.replay(accounts):
             compared, added = compared + result.compared, added + result.added

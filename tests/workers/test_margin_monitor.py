@@ -1,0 +1,183 @@
+"""The margin monitor: what it shows of an account, the margin call latched and released, and holders that are none any more."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal as D
+
+import pytest
+
+from accounts.models import LiveAccount
+from copytrading.kernel.ids import DEMO, KINDS, LIVE, AccountRef
+from orders.book import keys
+from orders.messages import CallMargin
+from orders.models import JournalEntry
+from tests.fixtures.contents import nothing_done
+from tests.fixtures.floor import Floor, id_of, reason_of
+from workers.monitors import margin
+from workers.monitors.margin import MarginMonitor
+
+HOLDERS = "symbol_holders:EURUSD:live"
+
+
+@pytest.fixture
+def monitor() -> Iterator[MarginMonitor]:
+    """Ready; `look` makes a pass over everybody."""
+    made = MarginMonitor("test")
+    made.prepare()
+    yield made
+    if made._heard is not None:
+        made._heard.close()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def _everybody_in_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(margin, "WHOLE_PASS_S", -1.0)
+    monkeypatch.setattr(margin, "_LISTEN_S", 0.01)
+
+
+def shown(floor: Floor, account: AccountRef | str = LIVE) -> dict[str, str]:
+    """Without the two that only name the moment."""
+    told = dict(floor.book.market.hgetall(keys.user_margin(floor.ref(account))))
+    assert int(told.pop("at_ms", "1")) > 0
+    return told
+
+
+def call_margin(floor: Floor, called: bool) -> str:
+    return reason_of(floor.do(CallMargin, LIVE, called=called, staff=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_shown_is_exact(floor: Floor, monitor: MarginMonitor, kind: str) -> None:
+    floor.open("0.5", account=kind)
+    floor.open("0.3", "SELL", account=kind)
+    floor.money("credit_in", "100", kind)
+    floor.quote("1.1050", "1.1052")
+    monitor.step()
+    # The long half lot makes 230.00 at 1.1049, the short 0.3 lose 162.00 at 1.1053; the larger leg takes 550.15.
+    assert shown(floor, kind) == {
+        "equity": "10168",
+        "floating": "68",
+        "free_margin": "9617.85",
+        "used_margin": "550.15",
+        "level": "1848.2232",
+        "version": "5",
+    }
+    assert monitor.lag() == {"holders": "1"}
+
+
+def test_it_follows_the_ticks(floor: Floor, monitor: MarginMonitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(margin, "WHOLE_PASS_S", 3600.0)
+    monkeypatch.setattr(margin, "PASS_S", -1.0)
+    floor.open("0.5")
+    monitor.step()
+    assert shown(floor)["equity"] == "9980"
+    monitor.step()  # hears that it is subscribed
+    floor.quote("1.1050", "1.1052")
+    while not monitor.step():
+        pass
+    assert shown(floor)["equity"] == "10230"
+
+
+def test_who_holds_nothing_is_not_looked_at(floor: Floor, monitor: MarginMonitor) -> None:
+    floor.place("1.0980")
+    monitor.step()
+    assert (shown(floor), monitor.lag()) == ({}, {"holders": "0"})
+
+
+def test_the_margin_call_is_latched_once_and_released(floor: Floor, monitor: MarginMonitor) -> None:
+    """8.5 lots take 9,352.55; at the level of 100 % equity is as much, so a floating loss of 647.45 calls."""
+    floor.open("8.5")
+    monitor.step()
+    assert floor.state().portfolio.margin_called is False
+    floor.quote("1.0996", "1.0998")  # floats at -680.00
+    version = floor.state().portfolio.version
+    for _ in range(3):
+        monitor.step()
+    called = floor.state().portfolio
+    assert (called.margin_called, called.version) == (True, version + 1)
+    assert shown(floor)["level"] == "99.6520"
+    floor.quote("1.0999", "1.1001")  # floats at -425.00
+    for _ in range(3):
+        monitor.step()
+    released = floor.state().portfolio
+    assert (released.margin_called, released.version) == (False, version + 2)
+    floor.record()
+    assert [entry.verb for entry in JournalEntry.objects.filter(account=str(floor.ref(LIVE))).order_by("version")] == [
+        "entered", "money", "open", "margin_call", "margin_call",
+    ]  # fmt: skip
+    assert floor.differences() == []
+
+
+def test_at_the_level_it_is_called_and_a_cent_above_it_is_not(floor: Floor, monitor: MarginMonitor) -> None:
+    floor.open("0.5")  # takes 550.15, floats at -20.00
+    floor.money("withdrawal", "9429.84")
+    monitor.step()
+    assert (shown(floor)["equity"], floor.state().portfolio.margin_called) == ("550.16", False)
+    floor.money("correction", "-0.01")
+    monitor.step()
+    assert (shown(floor)["equity"], floor.state().portfolio.margin_called) == ("550.15", True)
+    floor.record()
+    assert LiveAccount.objects.get(pk=floor.ref(LIVE).id).margin_called is True
+
+
+def test_closing_everything_releases_the_call(floor: Floor, monitor: MarginMonitor) -> None:
+    order_id = id_of(floor.open("8.5"))
+    floor.quote("1.0990", "1.0992")
+    monitor.step()
+    assert floor.state().portfolio.margin_called is True
+    floor.close(order_id)
+    monitor.step()
+    assert floor.state().portfolio.margin_called is False
+    assert shown(floor) | {"version": ""} == {
+        "equity": "8810", "floating": "0", "free_margin": "8810", "used_margin": "0", "level": "", "version": "",
+    }  # fmt: skip
+
+
+def test_a_call_is_decided_by_what_is_so_now(floor: Floor) -> None:
+    floor.open("8.5")
+    with nothing_done(floor.book):
+        assert call_margin(floor, called=True) == "conflict"  # the price has come back
+        assert call_margin(floor, called=False) == "conflict"  # it was not latched
+        floor.quote("1.0990", "1.0992")
+        floor.book.market.hincrby("market:EURUSD", "stamp", -60_000)
+        assert call_margin(floor, called=True) == "stale_price"
+
+
+def test_what_cannot_be_valued_is_passed_over(
+    make_floor: Callable[..., Floor], monitor: MarginMonitor
+) -> None:
+    floor = make_floor({"EURUSD": {}, "GBPUSD": {}})
+    floor.quote("1.3000", "1.3002", "GBPUSD")
+    floor.open("0.1", symbol="GBPUSD")
+    floor.open("0.5", account=DEMO)
+    floor.book.market.delete("market:GBPUSD")
+    monitor.step()
+    assert (shown(floor), shown(floor, DEMO)["equity"]) == ({}, "9980")
+
+
+def test_a_broken_account_does_not_keep_the_others_from_being_measured(floor: Floor, monitor: MarginMonitor) -> None:
+    for kind in (LIVE, DEMO):
+        floor.open("0.5", account=kind)
+    floor.book.ledger.hset(keys.portfolio(floor.ref(LIVE)), "balance", "nonsense")
+    monitor.step()
+    assert (shown(floor), shown(floor, DEMO)["equity"]) == ({}, "9980")
+
+
+def test_whoever_is_flat_is_a_holder_no_more(floor: Floor, monitor: MarginMonitor) -> None:
+    order_id = id_of(floor.open("0.5"))
+    floor.close(order_id)
+    assert floor.book.ledger.smembers(HOLDERS) == {str(floor.ref(LIVE))}
+    monitor.step()
+    assert floor.book.ledger.exists(HOLDERS) == 0
+    floor.open("0.5")
+    monitor.step()
+    assert floor.book.ledger.smembers(HOLDERS) == {str(floor.ref(LIVE))}
+
+
+def test_whoever_opens_meanwhile_stays_a_holder(floor: Floor, monitor: MarginMonitor) -> None:
+    """It was flat when the monitor loaded it, and holds again when the monitor removes it."""
+    live = floor.ref(LIVE)
+    flat = floor.state()
+    floor.open("0.5")
+    monitor._drop_stale({live: (flat.portfolio, flat.config)}, {live: {"EURUSD"}})
+    assert floor.book.ledger.smembers(HOLDERS) == {str(live)}
+    assert floor.differences() == []
