@@ -6,6 +6,7 @@
 # The first Python that is new enough; another one: make run PYTHON=/path/to/python
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -qq --disable-pip-version-check
@@ -19,8 +20,8 @@ run: $(VENV)/product ## Install what is missing and run everything, with demo da
 reset: $(VENV)/product ## Throw the data folder's content away: the next run starts over
 	@$(BIN)/python manage.py stack --reset
 
-test: $(VENV)/tools ## Run all tests on servers of their own (ARGS= goes to pytest)
-	@env -u DATABASE_URL -u REDIS_URL -u MARKET_REDIS_URL $(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/tools ## Run all tests on servers of their own, in JOBS=2 processes (ARGS= goes to pytest)
+	@env -u DATABASE_URL -u REDIS_URL -u MARKET_REDIS_URL $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-servers: $(VENV)/tools ## Run all tests on the servers that DATABASE_URL, REDIS_URL and MARKET_REDIS_URL name
 	@for name in DATABASE_URL REDIS_URL MARKET_REDIS_URL; do \

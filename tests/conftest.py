@@ -3,6 +3,8 @@
 import signal
 
 import pytest
+from django.conf import settings
+from django.test import TransactionTestCase
 
 from tests.fixtures import folders
 
@@ -10,6 +12,11 @@ pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.book", "tests.fixtur
 
 # A terminated run stops its servers as an interrupted one does.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush() -> None:
+    """Emptying the tables after a test does not make all permissions anew, which takes longer than most tests."""
+    TransactionTestCase.available_apps = list(settings.INSTALLED_APPS)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

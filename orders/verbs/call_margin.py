@@ -3,7 +3,7 @@
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.book.account import Changes, changed
 from orders.messages import CallMargin, Done
-from orders.rules import margin_call
+from orders.rules import margin_call, valuation
 from orders.verbs.admit import measure
 from orders.verbs.attempt import Decision, Gathered, Needs, attempt, quoted_symbols
 
@@ -14,6 +14,8 @@ def call_margin(command: CallMargin) -> Done | Rejection:
 
 def _decide(command: CallMargin, gathered: Gathered) -> Decision | Rejection:
     before, desk = gathered.state.portfolio, gathered.desk
+    if stale := valuation.check_held_quotes({symbol: desk.terms[symbol] for symbol in before.exposures}, desk.market):
+        return stale
     measured = measure(before, desk)
     if isinstance(measured, Rejection):
         return measured

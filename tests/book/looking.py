@@ -36,7 +36,7 @@ def keep(book: Book) -> Callable[[], None]:
             for key in node.scan_iter():
                 pipe.delete(key)
             for key, dumped in dumps.items():
-                pipe.restore(key, 0, dumped)
+                pipe.restore(key, 0, dumped or b"")
             pipe.execute()
 
     return put_back

@@ -159,7 +159,9 @@ RECORDED: dict[str, tuple[Plant, set[str]]] = {
         {"order_profit"},
     ),
     "recorded order ended": (
-        lambda p: p.sql("UPDATE orders_order SET status = 'CANCELLED', leaves_lots = 0 WHERE order_id = %s", p.day.resting),
+        lambda p: p.sql(
+            "UPDATE orders_order SET status = 'CANCELLED', leaves_lots = 0 WHERE order_id = %s", p.day.resting
+        ),
         {"order_unknown"},
     ),
     "recorded movement of money": (
@@ -206,7 +208,7 @@ def planter(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> Planter:
 
 
 def found_after(planter: Planter, plant: Plant) -> list[Difference]:
-    """What the audit of the live account finds where it found nothing before; afterwards both sides are as they were."""
+    """What the audit of the live account finds where it found nothing before; then both sides are as they were."""
     assert list(audit.audit([planter.account])) == []
     put_back = keep(planter.floor.book)
     try:

@@ -108,7 +108,7 @@ def set_ledger(book: Book) -> Iterator[Callable[[str, str], None]]:
         ("maxmemory-policy", "allkeys-lru", "noeviction"),
     ],
 )
-def test_a_ledger_that_may_lose_is_not_opened_unless_told(  # noqa: PLR0917  the table's columns
+def test_a_ledger_that_may_lose_is_not_opened_unless_told(
     floor: Floor,
     settings: Settings,
     set_ledger: Callable[[str, str], None],
@@ -210,7 +210,7 @@ def test_nobody_enters_without_a_row(floor: Floor) -> None:
     nobody = AccountRef(LIVE, 999_999)
     assert guard.enter(nobody) is False
     assert reason_of(floor.money("deposit", "5", nobody)) == "account_not_found"
-    assert not any("999999" in key for key in floor.book.keys())
+    assert "999999" not in " ".join(floor.book.keys())
 
 
 @both
@@ -222,7 +222,9 @@ def test_an_account_that_was_there_and_is_missing_is_never_begun_anew(
     ledger().run([(keys.portfolio(lost), ("DEL", keys.portfolio(lost)))])
     before = contents(floor.book)
     for ask in (floor.open, lambda: floor.money("deposit", "5"), lambda: floor.transfer(LIVE, "5", DEMO)):
-        with pytest.raises(LedgerUnavailable, match=f"{lost} was in the book and is missing: run rebuild_book --account"):
+        with pytest.raises(
+            LedgerUnavailable, match=f"{lost} was in the book and is missing: run rebuild_book --account"
+        ):
             ask()
     assert contents(floor.book) == before
     assert isinstance(floor.open(account=DEMO), Done)
@@ -272,11 +274,11 @@ class TestBetweenNoteAndEntry:
         rows_of(LIVE).filter(pk=account.id).update(book_ledger_id="x", book_entered_at="2026-01-05T12:00:00Z")
         with pytest.raises(LedgerUnavailable, match="was in the book and is missing"):
             guard.enter(account)
-        assert not any(str(account) in key for key in floor.book.keys())
+        assert str(account) not in " ".join(floor.book.keys())
 
 
 @pytest.mark.parametrize(("fate", "enters"), [("reply lost", True), ("request lost", False)])
-def test_an_entry_whose_reply_was_lost_is_looked_for(  # noqa: PLR0917  fixtures and the table's columns
+def test_an_entry_whose_reply_was_lost_is_looked_for(
     floor: Floor, settings: Settings, monkeypatch: pytest.MonkeyPatch, fate: Any, enters: bool
 ) -> None:
     """The command itself was not sent: whether it goes on depends on whether the account is there."""

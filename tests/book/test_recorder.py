@@ -115,7 +115,7 @@ def test_a_long_journal_takes_several_passes(floor: Floor, monkeypatch: pytest.M
     for expected in range(2, version, 2):
         assert recorder.record([account]).versions == {account: expected}
         assert recorded(account) == expected
-        assert [number for number, _, _ in read_journal(ledger(), account, 0)][0] == expected + 1
+        assert read_journal(ledger(), account, 0)[0][0] == expected + 1
     floor.record()
     assert recorded(account) == version
     assert floor.differences() == []
@@ -186,10 +186,12 @@ def test_a_missing_entry_stops_its_account_and_no_other(floor: Floor) -> None:
         if kind != LIVE:
             assert recorded(floor.ref(kind)) == load(floor.ref(kind)).portfolio.version
     assert marks(floor.book, account)["record"] == "3"
-    assert [version for version, _, _ in read_journal(ledger(), account, 0)][0] == 5
+    assert read_journal(ledger(), account, 0)[0][0] == 5
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"verb":"open"}', '{"verb":"open","at_ms":1,"by":"","portfolio":{}}'])
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "{}", '{"verb":"open"}', '{"verb":"open","at_ms":1,"by":"","portfolio":{}}']
+)
 def test_an_unreadable_entry_stops_its_account_and_no_other(floor: Floor, body: str) -> None:
     trade(floor)
     account = floor.ref(LIVE)
@@ -242,7 +244,7 @@ def test_the_record_only_grows(floor: Floor) -> None:
         "UPDATE orders_order SET version = version - 1",
         "UPDATE orders_order SET status = 'OPEN', version = version + 1",
     ):
-        with pytest.raises(IntegrityError, match="only grows|is older|stays so"), transaction.atomic():
+        with pytest.raises(IntegrityError, match=r"only grows|is older|stays so"), transaction.atomic():
             connection.cursor().execute(statement)
     assert count_rows() == rows
 
@@ -252,5 +254,5 @@ def test_stamps_are_recorded_to_the_millisecond(floor: Floor) -> None:
     opened_at_ms = floor.order(order_id).opened_at_ms
     floor.record()
     row = Order.objects.get(pk=order_id)
-    assert row.opened_at - clock.from_ms(0) == timedelta(milliseconds=opened_at_ms)
+    assert row.opened_at == clock.from_ms(0) + timedelta(milliseconds=opened_at_ms)
     assert (row.closed_at, row.expires_at) == (None, None)

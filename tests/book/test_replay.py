@@ -1,4 +1,4 @@
-"""replay_journal: what is still in Redis is read once more; it adds what is missing, repeats nothing, and tells what differs."""
+"""replay_journal reads what is still in Redis once more: adds what is missing, repeats nothing, tells what differs."""
 
 from decimal import Decimal
 

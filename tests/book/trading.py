@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal as D
 
 from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, KINDS, AccountRef
+from orders.book.account import State
 from orders.messages import Done
 from tests.fixtures.floor import Floor, id_of
 
@@ -45,7 +46,7 @@ def trade(floor: Floor) -> Day:
     return Day(stopped, hedge, resting, closed, cancelled)
 
 
-def states(floor: Floor) -> dict[AccountRef, object]:
+def states(floor: Floor) -> dict[AccountRef, State]:
     """What every account holds, without the version and the ledger's name."""
     read = {account: floor.state(account) for account in floor.accounts.values()}
     return {

@@ -32,7 +32,7 @@ def test_the_recorder_writes_the_columns(floor: Floor, kind: str) -> None:
     before = floor.state(kind)
     done = floor.configure(kind, group="pro", leverage=200, status="close_only", sending_orders="barclays")
     after = floor.state(kind)
-    wanted = {"group": "pro", "leverage": 200, "status": "close_only", "sending_orders": "barclays"}
+    wanted: dict[str, Any] = {"group": "pro", "leverage": 200, "status": "close_only", "sending_orders": "barclays"}
     assert after.config == replace(before.config, **wanted)
     assert after.portfolio == replace(before.portfolio, version=before.portfolio.version + 1)
     same = {"currency": "USD", "owner": str(before.config.owner)}

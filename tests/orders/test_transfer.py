@@ -1,4 +1,4 @@
-"""Money from one account to another: two commits with one id, and what becomes of it when a process dies between them."""
+"""Money from one account to another: two commits with one id, also when a process dies between them."""
 
 from dataclasses import replace
 from decimal import Decimal as D
@@ -36,9 +36,8 @@ def whole(floor: Floor, amount: str) -> list[tuple[str, str, D]]:
 
 def debited(floor: Floor, amount: str) -> tuple[TransferBetween, str]:
     """The process died after the debit: the money has left and is nowhere yet."""
-    command = TransferBetween(
-        account=floor.ref(LIVE), principal="user:1", key="dies", destination=floor.ref(DEMO), amount=D(amount), reason="because"
-    )
+    asked: dict[str, Any] = {"principal": "user:1", "key": "dies", "reason": "because"}
+    command = TransferBetween(account=floor.ref(LIVE), destination=floor.ref(DEMO), amount=D(amount), **asked)
     done = attempt(command, lambda gathered: money._depart(command, gathered), Needs())
     assert isinstance(done, Done)
     assert list(floor.state(LIVE).under_way) == [done.command_id]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import redis
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from redis.connection import AbstractConnection
@@ -59,8 +60,9 @@ def ends_at(number: int, end: Callable[[], Any]) -> OnStep:
     return step
 
 
-def crash() -> None:
-    raise Crash
+def cut() -> None:
+    """What redis-py raises when a connection breaks."""
+    raise redis.exceptions.ConnectionError("cut by the test")
 
 
 def _redis_name(_: Any, command: Any, *__: Any, **___: Any) -> str:

@@ -35,7 +35,7 @@ def fires(level: Level, bid: D, ask: D) -> bool:
 
 
 def urgency(level: Level, bid: D, ask: D) -> tuple[int, D]:
-    """Stop losses, then take profits, then openings; of one kind what the price passed first, which it has left furthest."""
+    """Stop losses, then take profits, then openings; of one kind what the price passed first and left furthest."""
     buys = level.side == "BUY" if level.family != "pending" else side_of(level.side) == "BUY"  # type: ignore[arg-type]
     market = ask if buys == (level.family == "pending") else bid
     return KINDS.index((level.family, level.side)), -abs(level.price - market)
@@ -68,8 +68,8 @@ def test_what_replaces_is_all_there_is(before: list[Level], after: list[Level]) 
     assert set(book.groups_of("EURUSD")) == {level.group for level in after}
     for group in ("retail", "pro"):
         if group in book.groups_of("EURUSD"):
-            low, high = book.touched("EURUSD", group, D("1.0"), D("1.0")), book.touched("EURUSD", group, D("1.2"), D("1.2"))
-            assert {*low, *high} == {level for level in after if level.group == group}
+            taken = [level for price in (D("1.0"), D("1.2")) for level in book.touched("EURUSD", group, price, price)]
+            assert set(taken) == {level for level in after if level.group == group}
 
 
 def test_one_symbol_and_group_at_a_time() -> None:

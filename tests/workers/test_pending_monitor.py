@@ -44,9 +44,7 @@ def test_two_monitors_on_one_level_make_one_deal(floor: Floor, watch_on: Callabl
     assert Deal.objects.filter(order_id=order_id, entry="out").count() == 1
 
 
-def test_a_monitor_that_hears_of_it_by_another_quote_lets_go_too(
-    floor: Floor, watch_on: Callable[..., Watch]
-) -> None:
+def test_a_monitor_that_hears_of_it_by_another_quote_lets_go_too(floor: Floor, watch_on: Callable[..., Watch]) -> None:
     """The first fired the level and died before it removed the hint."""
     second = watch_on(floor)
     order_id = id_of(floor.open(stop_loss=D("1.0950")))
