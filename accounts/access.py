@@ -102,10 +102,19 @@ def _owner_may(action: Action, kind: str) -> bool:
             return False
 
 
+_NOT_FOR_YOU: dict[Action, str] = {
+    "view": "Your role may not look at accounts of others.",
+    "trade": "Only its owner and dealers trade an account, and the orders of a copy follower are its strategy's.",
+    "stop_copying": "Only a copy follower's owner and dealers may take it out of its strategy.",
+    "dealer": "Only dealers move money and act as the broker.",
+    "configure": "Only administrators change what an account may do.",
+}
+
+
 def _refusal(principal: Principal, action: Action, owner_id: int) -> Rejection:
     visible = principal.looks_everywhere or principal.user_id == owner_id
     if not visible:
         return ACCOUNT_NOT_FOUND
     if principal.kind == "key" and _NEEDED_SCOPE[action] not in principal.scopes:
         return Rejection(Reason.not_permitted, f"This API key lacks the scope {_NEEDED_SCOPE[action]}.")
-    return Rejection(Reason.not_permitted, f"Your role may not {action.replace('_', ' ')} here.")
+    return Rejection(Reason.not_permitted, _NOT_FOR_YOU[action])

@@ -265,7 +265,8 @@ def _transfers(book: Ledger, account: AccountRef, recorded: Recorded, found: Fou
         leaving = recorded.under_way[transfer]
         arrival = keys.command(AccountRef.parse(leaving["destination"]), transfer)
         if not book.run([(arrival, ("EXISTS", arrival))])[0]:
-            detail = f"{transfer}: {leaving['amount']} left for {leaving['destination']}, did not arrive, is not under way"
+            gone = f"{leaving['amount']} left for {leaving['destination']}"
+            detail = f"{transfer}: {gone}, did not arrive, is not under way"
             yield Difference("transfer_lost", where, detail, Outcome.LOSS)
 
 
@@ -316,7 +317,8 @@ def _index_lag(book: Ledger, account: AccountRef, version: int) -> Iterator[Diff
         if int(book.run([(key, ("HGET", key, "index"))])[0] or 0) >= version:
             return
         time.sleep(0.1)
-    yield Difference("index_lag", str(account), f"version {version} was not indexed within {INDEX_LAG_S} s; does the sweeper run?")
+    detail = f"version {version} was not indexed within {INDEX_LAG_S} s; does the sweeper run?"
+    yield Difference("index_lag", str(account), detail)
 
 
 def _inside_record(account: AccountRef, recorded: Recorded) -> Iterator[Difference]:

@@ -5,6 +5,7 @@ indexed, finishes transfers under way, opens restarted ledger nodes for trading 
 trims the stream of level news by age.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 
 from django.db import DatabaseError
@@ -32,6 +33,7 @@ class Sweeper(Worker):
 
     name = "sweeper"
     _listed_at = float("-inf")
+    _faults: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         self._behind: dict[tuple[AccountRef, str], tuple[int, float]] = {}
@@ -42,8 +44,11 @@ class Sweeper(Worker):
         return {"lag": str(self._lagging)}
 
     def step(self) -> bool:
-        if faults := guard.clear():
-            self._log.critical("ledger_not_cleared", faults=faults[:20], count=len(faults))
+        faults = tuple(guard.clear())
+        if faults != self._faults:  # said once, not with every look
+            self._faults = faults
+            self._log.log(logging.CRITICAL if faults else logging.INFO, "ledger_checked", faults=faults[:20], count=len(faults))
+        if faults:
             self.stop.wait(_PAUSE_S)
             return False
         if self._walk is None:

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
@@ -39,7 +39,9 @@ _REASONS: tuple[tuple[tuple[type[Exception], ...], Reason], ...] = (
     ((exceptions.MethodNotAllowed,), Reason.method_not_allowed),
     ((exceptions.UnsupportedMediaType,), Reason.unsupported_media_type),
     ((exceptions.ValidationError,), Reason.invalid_fields),
+    ((exceptions.NotAcceptable,), Reason.not_acceptable),
     ((RequestDataTooBig,), Reason.body_too_large),
+    ((DisallowedHost,), Reason.host_not_allowed),
     ((exceptions.ParseError, UnreadablePostError, SuspiciousOperation), Reason.invalid_json),
     ((exceptions.Throttled,), Reason.rate_limited),
     ((LedgerUnavailable,), Reason.ledger_unavailable),
@@ -129,7 +131,9 @@ def _headers(reason: Reason, retry_after_s: int | None) -> dict[str, str]:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400, as the three below are its handler403, handler404 and handler500."""
-    rejection = Rejection(Reason.invalid_json, "The request itself is malformed: check its Host, headers and path.")
+    if isinstance(exception, DisallowedHost):
+        return _plain(Rejection(Reason.host_not_allowed))
+    rejection = Rejection(Reason.invalid_json, "The request itself is malformed: check its headers and path.")
     return _plain(rejection) if _is_api(request) else defaults.bad_request(request, exception)
 
 

@@ -3,11 +3,13 @@
 import structlog
 from django.db import DatabaseError
 
+from accounts import catalogue as catalogues
 from accounts.models import Halt as HaltRecord
 from copytrading.kernel import clock
+from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.ids import is_group, is_symbol
 from copytrading.kernel.rejections import Reason, Rejection
-from orders.book import codec, keys
+from orders.book import codec, keys, terms
 from orders.book.connection import ledger
 from orders.rules.halts import Halt
 
@@ -26,9 +28,23 @@ def check_scope(scope: str) -> Rejection | None:
     )
 
 
+def _check_exists(scope: str) -> Rejection | None:
+    """A slip of the pen must not pass for a halt. Without the catalogue, the word of the operator counts."""
+    kind, _, name = scope.partition(":")
+    try:
+        known = catalogues.current(terms.epoch())
+    except LedgerUnavailable:
+        return None
+    names = {"group": set(known.groups), "instrument": {symbol for _, symbol in known.terms}}.get(kind)
+    if names is None or name in names:
+        return None
+    advice = {"scope": f"Use one of: {', '.join(sorted(names))}."}
+    return Rejection(Reason.invalid_fields, f"there is no {kind} {name}", advice)
+
+
 def halt(halted: Halt, by: str) -> Rejection | None:
     """Replaces an earlier halt of the same scope."""
-    if refused := check_scope(halted.scope):
+    if refused := check_scope(halted.scope) or _check_exists(halted.scope):
         return refused
     ledger().run([(keys.HALTS, ("HSET", keys.HALTS, halted.scope, codec.encode_halt(halted)))])
     _log.warning("halted", scope=halted.scope, reason=halted.reason, opens_only=halted.opens_only, by=by)

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
 
 from accounts.models import rows_of
 from copytrading.kernel.ids import LIVE
-from orders.book import keys
+from orders.book import keys, quotes
 from orders.book.account import load
 from orders.book.connection import ledger
 from orders.messages import Done
@@ -38,6 +39,7 @@ def test_a_recorder_that_dies_before_any_step(floor: Floor) -> None:
     ref = floor.ref(LIVE)
     work_off()
     for number in range(1, MANY):
+        floor.quote()
         closed = id_of(floor.open("0.1"))
         assert isinstance(floor.close(closed), Done)
         floor.open("0.01")
@@ -85,13 +87,18 @@ class Levels:
 
     def __init__(self, floor: Floor) -> None:
         self.floor = floor
-        floor.quote()
+        self.quote("1.1000", "1.1002")
         self.stopped = id_of(floor.open("0.2", stop_loss=D("1.0950")))
         self.resting = id_of(floor.place("1.0960", "0.1", stop_loss=D("1.0500")))
         self.kept = id_of(floor.open("0.1", stop_loss=D("1.0940")))
 
     def touch(self) -> None:
-        self.floor.quote("1.0948", "1.0950")
+        self.quote("1.0948", "1.0950")
+
+    def quote(self, bid: str, ask: str) -> None:
+        """With a sequence beyond those of other processes."""
+        self.floor.sequence = count(quotes.resume_sequence(self.floor.book.market, "test", ["EURUSD"]) + 1)
+        self.floor.quote(bid, ask)
 
     def left_in_the_index(self) -> list[str]:
         stops = keys.level_index("sl", "EURUSD", "retail", "BUY")
@@ -106,6 +113,7 @@ class Levels:
 
 def test_a_monitor_that_dies_before_any_step(floor: Floor) -> None:
     """Each level fires once: by the monitor that died, or by the one after it, on the next quote that touches it."""
+    floor.money("deposit", "100000")  # each round loses a little
     killed, number = True, 0
     while killed:
         number += 1

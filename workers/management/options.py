@@ -10,6 +10,8 @@ from copytrading.kernel.ids import AccountRef
 from orders.book import guard
 from workers.base import Worker
 
+WRONG_ACCOUNT = 3  # of audit, "could not check"
+
 
 def add_account_option(parser: CommandParser) -> None:
     parser.add_argument("--account", action="append", help="Only this account, such as live:17. May be repeated.")
@@ -21,9 +23,10 @@ def accounts_named(options: dict[str, Any]) -> list[AccountRef]:
     try:
         named = [AccountRef.parse(name) for name in options["account"] or ()]
     except ValueError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(str(error), returncode=WRONG_ACCOUNT) from error
     if strangers := sorted(set(named) - set(entered)):
-        raise CommandError(f"{', '.join(map(str, strangers))} never entered the book: check kind and id")
+        told = f"{', '.join(map(str, strangers))} never entered the book: check kind and id"
+        raise CommandError(told, returncode=WRONG_ACCOUNT)
     return named or entered
 
 

@@ -124,7 +124,7 @@ class MarginMonitor(Worker):
             return  # the latch is looked at again on the next pass
         if not isinstance(outcome, Rejection):
             level = "none" if measured.level is None else text(round(measured.level, 2))
-            self._log.warning("margin_call" if called else "margin_call_over", account=str(account), level=level)
+            self._log.warning("margin_call" if called else "margin_call_over", account=str(account), margin_level=level)
 
     def _drop_stale(
         self, known: dict[AccountRef, tuple[Portfolio, Config]], holders: dict[AccountRef, set[str]]

@@ -8,6 +8,7 @@ gone is dropped, here and from the index.
 import zlib
 from collections.abc import Iterator
 from heapq import heappop, heappush
+from typing import Any
 
 from accounts import catalogue as catalogues
 from accounts.terms import Catalogue
@@ -169,19 +170,27 @@ class PendingMonitor(Worker):
         try:
             outcome = _decided(command)
         except InvariantBroken as error:  # one broken account must not keep the others' stops from firing
-            self._log.critical("level_broken", level=level.member, error=str(error), advice="run audit")
+            self._about(level).critical("level_broken", error=str(error), advice="run audit")
             heappush(self._waiting, (clock.monotonic() + BROKEN_WAIT_S, level))
             return
         if isinstance(outcome, Rejection) and not _is_gone(level, outcome):
             self._put_back(level, outcome)
             return
         ledger().run([(level.key, ("ZREM", level.key, level.member))])
-        done = "gone" if isinstance(outcome, Rejection) else "fired"
-        self._log.info(done, level=level.member, family=level.family, price=str(level.price))
+        if isinstance(outcome, Rejection):
+            self._about(level).debug("gone", reason=outcome.reason.name)
+        else:
+            self._about(level).info("fired", bid=str(quote.bid), ask=str(quote.ask))
+
+    def _about(self, level: Level) -> Any:
+        """The log, with what each line about a level says of it. (`level` itself is the name of a line's gravity.)"""
+        return self._log.bind(
+            account=level.account, order=level.order_id, symbol=level.symbol, kind=level.family, price=str(level.price)
+        )
 
     def _put_back(self, level: Level, refused: Rejection) -> None:
         """To be judged by the next quote if that one did not touch it; else when a while has passed."""
-        self._log.info("level_waits", level=level.member, reason=refused.reason.name, detail=refused.detail)
+        self._about(level).info("level_waits", reason=refused.reason.name, detail=refused.detail)
         if refused.reason is Reason.price_moved:
             self._levels.add(level)
         else:

@@ -30,7 +30,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{options['scope']}: {'lifted' if lifted else 'was not halted'}")
         elif options["scope"]:
             self._halt(options, by)
-        for halt in halts.standing():
+        standing = halts.standing()
+        if not standing:
+            self.stdout.write("nothing is halted")
+        for halt in standing:
             until = f"until {clock.from_ms(halt.until_ms):%Y-%m-%d %H:%M} UTC" if halt.until_ms else "until lifted"
             what = "opening" if halt.opens_only else "everything"
             self.stdout.write(f"{halt.scope}: {what} is halted {until}: {halt.reason}")
