@@ -47,7 +47,8 @@ class Sweeper(Worker):
         faults = tuple(guard.clear())
         if faults != self._faults:  # said once, not with every look
             self._faults = faults
-            self._log.log(logging.CRITICAL if faults else logging.INFO, "ledger_checked", faults=faults[:20], count=len(faults))
+            gravity = logging.CRITICAL if faults else logging.INFO
+            self._log.log(gravity, "ledger_checked", faults=faults[:20], count=len(faults))
         if faults:
             self.stop.wait(_PAUSE_S)
             return False

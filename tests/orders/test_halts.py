@@ -10,6 +10,7 @@ from copytrading.kernel import clock
 from orders.messages import Done
 from orders.rules.halts import Halt
 from orders.verbs import halt as halts
+from tests.accounts import rows
 from tests.fixtures.contents import contents, nothing_done
 from tests.fixtures.floor import Floor, id_of, reason_of
 from tests.fixtures.outage import without_database
@@ -52,7 +53,9 @@ def test_what_a_halt_stops(floor: Floor, scope: str, opens_only: bool) -> None:
 
 
 @pytest.mark.parametrize("scope", ["group:other", "instrument:GBPUSD"])
-def test_others_go_on(floor: Floor, scope: str) -> None:
+def test_others_go_on(make_floor: Callable[..., Floor], scope: str) -> None:
+    floor = make_floor({"EURUSD": {}, "GBPUSD": {}})
+    rows.group("other")
     halt(scope, opens_only=False)
     order_id = id_of(floor.open("0.5"))
     assert isinstance(floor.close(order_id), Done)

@@ -48,7 +48,7 @@ def run(*arguments: str, **options: Any) -> list[str]:
 
 
 def test_halting_listing_and_lifting(floor: Floor) -> None:
-    assert run("halt") == []
+    assert run("halt") == ["nothing is halted"]
     assert run("halt", "instrument:EURUSD", "--reason", "feed is down") == [
         "instrument:EURUSD: opening is halted until lifted: feed is down"
     ]
@@ -81,6 +81,8 @@ def test_halting_without_postgresql(floor: Floor) -> None:
     [
         (["platform"], "say why with --reason"),
         (["planet", "--reason", "x"], "'planet' can't be halted: Use platform, group:<name> or instrument:<symbol>."),
+        (["instrument:NOPE", "--reason", "x"], "there is no instrument NOPE: Use one of: EURUSD."),
+        (["group:nobody", "--reason", "x"], "there is no group nobody: Use one of: retail."),
         (["platform", "--reason", "x", "--until", "soon"], "--until soon is no time; write 2026-01-31T18:00+00:00"),
         (["platform", "--reason", "x", "--until", "2099-01-01T00:00"], "--until needs a time zone, such as +00:00"),
         (["platform", "--reason", "x", "--until", "2020-01-01T00:00+00:00"], "--until has passed already"),
