@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from copytrading import endpoints
-from copytrading.kernel.decimals import ONE, parse_plain
+from copytrading.kernel.decimals import parse_plain
 from copytrading.kernel.errors import ConfigurationError
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -81,7 +81,7 @@ def read(environ: Mapping[str, str]) -> Env:
         ),
         market_redis_url=value("MARKET_REDIS_URL", embedded.market, _redis, "redis://host:6380/0 or unix:///path?db=0"),
         demo_password=value("DEMO_PASSWORD", "", _at_least(8), "at least 8 characters"),
-        feed=value("FEED", "", _feed, "simulated, replay:<file> or replay:<file>@<speed>, with a speed above 0"),
+        feed=value("FEED", "", _feed, "simulated, replay:<path> or replay:<path>@<speed>, with a speed above 0"),
         secret_key=value("SECRET_KEY", "", _at_least(32), "32 characters or more") or _kept_secret_key(data_dir),
         debug=value("DEBUG", "0", _switch, "0 or 1"),
         allowed_hosts=value("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{bind}", _list, "host names between commas"),
@@ -138,8 +138,12 @@ def _host(text: str) -> str:
 
 
 def _folder(text: str) -> Path:
-    folder = Path(text).expanduser().resolve()
-    if folder.exists() and not folder.is_dir():
+    try:
+        folder = Path(text).expanduser().resolve()
+        in_the_way = folder.exists() and not folder.is_dir()
+    except (OSError, RuntimeError) as error:  # nobody may look there, or ~somebody is nobody
+        raise ValueError from error
+    if in_the_way:
         raise ValueError
     return folder
 
@@ -177,19 +181,47 @@ def _at_least(length: int) -> Callable[[str], str]:
 
 
 def _feed(text: str) -> str:
-    """A file to replay must be there: its absence is told before anything starts."""
+    """What is to be replayed must be there: its absence is told before anything starts."""
     if text in ("", "simulated"):
         return text
-    path, at, speed = text.removeprefix("replay:").rpartition("@")
-    factor = parse_plain(speed) if at else ONE
-    if not Path(path if at else speed).expanduser().exists() or factor is None or factor <= 0:
+    replayed = text.removeprefix("replay:")
+    if replayed in ("", text):
+        raise ValueError
+    path, at, speed = replayed.rpartition("@")
+    factor = parse_plain(speed) if at else None
+    if factor is None and _is_there(replayed):  # an @ may be part of a name
+        return text
+    if not _is_there(path):
+        missing = replayed if factor is None else path
+        raise ConfigurationError(
+            f"Environment variable FEED is wrong: there is no file or folder {missing}. "
+            "Correct the path, or unset it to replay the file that is shipped."
+        )
+    if factor is None or factor <= 0:
         raise ValueError
     return text
 
 
+def _is_there(path: str) -> bool:
+    try:
+        return bool(path) and Path(path).expanduser().exists()
+    except (OSError, RuntimeError):  # nobody may look there, or ~somebody is nobody
+        return False
+
+
 def _kept_secret_key(data_dir: Path) -> str:
     """Made once and kept in the data folder, readable by its owner alone."""
-    return kept_secret(data_dir / "secret_key", lambda: secrets.token_urlsafe(48))
+    try:
+        return kept_secret(data_dir / "secret_key", lambda: secrets.token_urlsafe(48))
+    except OSError as error:
+        raise ConfigurationError(unusable(data_dir, error)) from error
+
+
+def unusable(data_dir: Path, error: OSError) -> str:
+    return (
+        f"The data folder {data_dir} can't be used ({error.strerror}: {error.filename}). "
+        "Set the environment variable DATA_DIR to a folder that can be made and written to, or unset it."
+    )
 
 
 def kept_secret(path: Path, make: Callable[[], str]) -> str:

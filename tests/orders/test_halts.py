@@ -54,8 +54,8 @@ def test_what_a_halt_stops(floor: Floor, scope: str, opens_only: bool) -> None:
 
 @pytest.mark.parametrize("scope", ["group:other", "instrument:GBPUSD"])
 def test_others_go_on(make_floor: Callable[..., Floor], scope: str) -> None:
-    floor = make_floor({"EURUSD": {}, "GBPUSD": {}})
     rows.group("other")
+    floor = make_floor({"EURUSD": {}, "GBPUSD": {}})
     halt(scope, opens_only=False)
     order_id = id_of(floor.open("0.5"))
     assert isinstance(floor.close(order_id), Done)

@@ -37,8 +37,8 @@ def test_nothing_set_means_the_embedded_default(tmp_path: Path) -> None:
         ("REDIS_URL", "redis://localhost:port/0", "redis://host:6379/0"),
         ("MARKET_REDIS_URL", "redis+cluster://localhost:7000", "redis://host:6380/0"),
         ("DEMO_PASSWORD", "short", "at least 8 characters"),
-        ("FEED", "live", "simulated, replay:<file>"),
-        ("FEED", "replay:/no/such/file", "simulated, replay:<file>"),
+        ("FEED", "live", "simulated, replay:<path>"),
+        ("FEED", __file__, "simulated, replay:<path>"),
         ("FEED", f"replay:{__file__}@0", "a speed above 0"),
         ("FEED", f"replay:{__file__}@fast", "a speed above 0"),
         ("SECRET_KEY", "too short", "32 characters"),
@@ -78,9 +78,37 @@ def test_right_values_are_taken(tmp_path: Path) -> None:
     assert found.log_level == "DEBUG"
 
 
+@pytest.mark.parametrize(
+    ("feed", "missing"),
+    [
+        ("replay:/no/such/file", "/no/such/file"),
+        ("replay:/no/such/file@2", "/no/such/file"),
+        ("replay:/no/such/me@home", "/no/such/me@home"),
+    ],
+)
+def test_what_is_to_be_replayed_and_is_not_there_is_named(tmp_path: Path, feed: str, missing: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"FEED is wrong: there is no file or folder {missing}. "):
+        read(tmp_path, FEED=feed)
+
+
+def test_a_replay_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="FEED is wrong. Write simulated, replay:<path>"):
+        read(tmp_path, FEED="replay:")
+
+
+def test_a_path_to_replay_may_hold_an_at_sign(tmp_path: Path) -> None:
+    (tmp_path / "me@home").mkdir()
+    assert read(tmp_path, FEED=f"replay:{tmp_path}/me@home").feed == f"replay:{tmp_path}/me@home"
+
+
 def test_a_data_folder_that_is_a_file_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="DATA_DIR"):
         env.read({"DATA_DIR": __file__})
+
+
+def test_a_data_folder_that_can_not_be_made_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"The data folder /proc/x can't be used .*DATA_DIR"):
+        env.read({"DATA_DIR": "/proc/x"})
 
 
 def test_the_secret_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pytest_django import Settings
 
 from copytrading import embedded
+from orders.book import connection
 from tests.fixtures import folders
+from tests.fixtures.book import Book
 from tests.fixtures.waiting import eventually
 from workers.stack import child as children
 from workers.stack import folder, preparation
@@ -23,6 +26,12 @@ from workers.stack.supervisor import Supervisor
 SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPS
 ENDS = "raise SystemExit(3)"
+#: Starts a process of its own and prints its number, as a web server does with its workers.
+PARENT = """
+import subprocess, sys, time
+print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid, flush=True)
+time.sleep(600)
+"""
 
 MakeChild = Callable[[str], Child]
 
@@ -73,6 +82,33 @@ def test_a_child_that_dies_is_started_again_and_its_death_is_told(make_child: Ma
     eventually(lambda: supervisor.wait(0.05) or child.pid not in (None, first))
     assert said == [f"process0 ended by SIGKILL; it starts again in 1 s. Its log: {child.log}"]
     assert child.restarts == 1
+
+
+def is_gone(pid: int) -> bool:
+    """Nobody may be there to collect it: a zombie is gone."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.parametrize("what_then", ["watched", "stopped"])
+def test_what_a_killed_child_had_started_goes_with_it(make_child: MakeChild, said: list[str], what_then: str) -> None:
+    child = make_child(PARENT)
+    supervisor = Supervisor([], [child], said.append)
+    supervisor.start()
+    grandchild = int(eventually(lambda: child.log.exists() and child.log.read_text().strip()))
+    first = child.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: children._has_ended(first))
+    assert not is_gone(grandchild)
+    if what_then == "watched":
+        supervisor.watch()
+        assert said[0].startswith("process0 ended by SIGKILL; it starts again in 1 s.")
+    else:
+        supervisor.stop()
+    eventually(lambda: is_gone(grandchild))
 
 
 def test_patience_grows_with_each_death(make_child: MakeChild, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +210,25 @@ def test_reset_is_refused_while_a_stack_runs(tmp_path: Path) -> None:
     with folder.held(tmp_path), pytest.raises(StackRefused):
         folder.reset(tmp_path)
     assert (tmp_path / "demo_password").exists()
+
+
+def test_a_folder_that_can_not_be_made_is_told() -> None:
+    wanted = r"The data folder /proc/x can't be used .*DATA_DIR"
+    with pytest.raises(StackRefused, match=wanted), folder.held(Path("/proc/x")):
+        pytest.fail("held")
+
+
+@pytest.mark.parametrize(
+    ("setting", "variable", "what"),
+    [("LEDGER_URL", "REDIS_URL", "ledger"), ("MARKET_URL", "MARKET_REDIS_URL", "market instance")],
+)
+def test_a_redis_that_does_not_answer_is_told_with_its_variable(
+    book: Book, settings: Settings, setting: str, variable: str, what: str
+) -> None:
+    setattr(settings, setting, "redis://127.0.0.1:1/0")
+    connection.close_all()
+    with pytest.raises(StackRefused, match=rf"(?s)The {what} can't be used: .*127.0.0.1:1.*Check {variable}, or unset"):
+        preparation.check_redis()
 
 
 def test_a_port_in_use_is_told_with_another_one_to_try() -> None:

@@ -64,9 +64,10 @@ def _seeded(kinds: list[str]) -> list[Any]:
 
 def _wish(account: Any, held: list[str], bid: Decimal, chance: random.Random, key: str) -> tuple[Any, str]:
     """A command, and the order it is about ("" when it gives birth to one)."""
+    from copytrading.kernel.ids import OrderId
     from orders.messages import CloseOrder, OpenOrder, PlacePending, Protect
 
-    asked = {"account": account, "principal": "user:1", "key": key}
+    asked: dict[str, Any] = {"account": account, "principal": "user:1", "key": key}
     if len(held) < 4 or chance.random() < 0.4:
         about = {**asked, "symbol": "EURUSD", "lots": D(chance.randrange(2, 11)) / 100}
         near, far = bid - D("0.0010"), bid + D("0.0025")
@@ -74,15 +75,16 @@ def _wish(account: Any, held: list[str], bid: Decimal, chance: random.Random, ke
             return OpenOrder(**about, order_type="BUY", stop_loss=near, take_profit=far), ""
         return PlacePending(**about, order_type="BUY_LIMIT", order_price=near, stop_loss=near - D("0.0015")), ""
     order_id = chance.choice(held)
+    asked["order_id"] = OrderId(order_id)
     if chance.random() < 0.5:
-        return CloseOrder(**asked, order_id=order_id, lots=chance.choice([None, D("0.01")])), order_id
-    return Protect(**asked, order_id=order_id, kind="take_profit", level=bid + D("0.0030")), order_id
+        return CloseOrder(**asked, lots=chance.choice([None, D("0.01")])), order_id
+    return Protect(**asked, kind="take_profit", level=bid + D("0.0030")), order_id
 
 
 def _deposit(account: Any) -> Any:
     from orders.messages import MoveMoney
 
-    money = {"kind": "deposit", "amount": D(1_000_000), "reason": "because"}
+    money: dict[str, Any] = {"kind": "deposit", "amount": D(1_000_000), "reason": "because"}
     return _carried_out(MoveMoney(account=account, principal="user:1", key="first", **money))
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from copytrading.kernel import clock
 from copytrading.kernel.ids import DEMO, LIVE
-from orders.book import keys
+from orders.book import keys, quotes
 from orders.book.triggers import index_account
 from orders.models import Deal
 from orders.rules.halts import Halt
@@ -80,6 +80,20 @@ def test_news_that_comes_after_the_tick_is_judged_by_it(watch: Watch) -> None:
     index_account(floor.ref(LIVE))
     watch.rest()
     assert closed_by(floor, order_id) == "stop_loss"
+
+
+def test_a_tick_from_before_the_level_does_not_hide_the_one_after_it(watch: Watch) -> None:
+    """The monitor is late: it hears a dip, the level set after it, and the dip that fires it, all at once."""
+    floor = watch.floor
+    order_id = id_of(floor.open())
+    early = floor.quote("1.0900", "1.0902")
+    floor.quote()
+    eventually(lambda: quotes.read(floor.book.market, []).now_ms > early.stamp_ms)
+    floor.stop(order_id, "1.0950")
+    floor.quote("1.0951", "1.0953")
+    floor.quote()
+    watch.hear()
+    assert (closed_by(floor, order_id), floor.order(order_id).close_price) == ("stop_loss", D("1.0999"))
 
 
 def test_a_filled_orders_stop_counts_from_the_next_tick_on(watch: Watch) -> None:

@@ -1,5 +1,6 @@
 """Options and clean stop that every worker command shares."""
 
+import _thread
 import signal
 import threading
 from typing import Any, ClassVar
@@ -30,6 +31,16 @@ def accounts_named(options: dict[str, Any]) -> list[AccountRef]:
     return named or entered
 
 
+def stop_on_signals() -> threading.Event:
+    """Set on SIGTERM and Ctrl-C."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # From another thread: set() would wait for ever on a lock that the interrupted wait() holds. A bare one,
+        # since starting a Thread takes locks that may be held as well.
+        signal.signal(number, lambda *_: _thread.start_new_thread(stop.set, ()))
+    return stop
+
+
 class WorkerCommand(BaseCommand):
     """`manage.py <worker>`: runs one worker until SIGTERM or Ctrl-C, finishing the step under way."""
 
@@ -41,11 +52,7 @@ class WorkerCommand(BaseCommand):
         parser.add_argument("--once", action="store_true", help="Stop when there is nothing more to do.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # From another thread: set() would wait for ever on a lock that the interrupted wait() holds.
-            signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
-        self.made(options, stop).run(once=options["once"])
+        self.made(options, stop_on_signals()).run(once=options["once"])
 
     def made(self, options: dict[str, Any], stop: threading.Event) -> Worker:
         return self.worker(options["consumer"], options["batch"], stop)

@@ -69,8 +69,9 @@ class Child:
                 self.restarts += 1
                 self.start()
             return None
-        if self._popen is None or (status := self._popen.poll()) is None:
+        if self._popen is None or not self.stopped():
             return None
+        status = self._popen.returncode
         self._pause_s = FIRST_PAUSE_S if now - self._started_at > SETTLED_S else self._pause_s
         self._start_at = now + self._pause_s
         pause_s, self._pause_s = self._pause_s, min(self._pause_s * 2, LONGEST_PAUSE_S)
@@ -78,18 +79,22 @@ class Child:
 
     def ask_to_stop(self) -> None:
         self._start_at = None
-        if self._popen is not None and self._popen.poll() is None:
+        if self._popen is not None and not self.stopped():
             self._popen.terminate()
 
     def kill(self) -> None:
         """With whatever it started itself."""
-        if self._popen is not None:
+        if self._popen is not None and self.running:
+            # Not collected yet, so the number of the group can't be anybody else's.
             with suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
             self._popen.wait()
 
     def stopped(self) -> bool:
-        return self._popen is None or self._popen.poll() is not None
+        """Once it has ended, what it started itself is ended too: a web worker would keep the port of the next one."""
+        if self._popen is not None and self.running and _has_ended(self._popen.pid):
+            self.kill()
+        return not self.running
 
     def memory(self) -> int:
         """Bytes, with its own children."""
@@ -98,6 +103,14 @@ class Child:
             return sum(each.memory_info().rss for each in (first, *first.children(recursive=True)))
         except (psutil.Error, ValueError):
             return 0
+
+
+def _has_ended(pid: int) -> bool:
+    """Without collecting it."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # somebody else has collected it
+        return True
 
 
 def _in_words(status: int) -> str:

@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 
 from copytrading import embedded
+from copytrading.env import unusable
 from workers.stack.refusal import StackRefused
 
 #: Marks the processes of a stack, with its data folder as the value, so that orphans are found.
@@ -23,8 +25,7 @@ _KEPT_FILES = ("demo_password", "secret_key", _LOCK)
 @contextmanager
 def held(data_dir: Path) -> Iterator[None]:
     """The lock goes with the process, however it ends. Raises StackRefused when another one holds it."""
-    data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
-    with (data_dir / _LOCK).open("a+") as lock:
+    with _opened(data_dir) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -37,6 +38,14 @@ def held(data_dir: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _opened(data_dir: Path) -> TextIO:
+    try:
+        data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+        return (data_dir / _LOCK).open("a+")
+    except OSError as error:
+        raise StackRefused(unusable(data_dir, error)) from error
 
 
 def end_orphans(data_dir: Path) -> int:

@@ -7,21 +7,26 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import redis
 from django.core.management import call_command
 from django.db import OperationalError
 
 from accounts import demo
 from copytrading import embedded
 from copytrading.env import Env, kept_secret
+from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.ids import AccountRef
 from copytrading.kernel.rejections import Rejection
 from orders import verbs
-from orders.book import guard
+from orders.book import connection, guard
 from orders.book.account import NotInBook, load
 from orders.messages import MoveMoney
 from workers.stack.refusal import StackRefused
 
 Say = Callable[[str], None]
+
+#: The demo users whom a visitor may want to be; the others trade by themselves.
+LOG_INS = ("admin", "dealer", "support", "trader", "strategist")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Demo:
 
     password: str
     password_kept_in: Path | None
-    users: tuple[str, ...]
+    log_ins: tuple[str, ...]
     accounts: tuple[tuple[AccountRef, str, str], ...]
 
 
@@ -67,6 +72,19 @@ def servers(env: Env, say: Say) -> Iterator[list[embedded.Server]]:
         yield wanted
 
 
+def check_redis() -> None:
+    """Raises StackRefused with the variable that names the one which does not answer."""
+    _check("ledger", "REDIS_URL", lambda: [node.ping() for node in connection.unguarded_ledger().nodes()])
+    _check("market instance", "MARKET_REDIS_URL", lambda: connection.market().ping())
+
+
+def _check(what: str, variable: str, ask: Callable[[], object]) -> None:
+    try:
+        ask()
+    except (redis.RedisError, LedgerUnavailable, ValueError) as error:  # ValueError: an option in the URL is none
+        raise StackRefused(f"The {what} can't be used: {error}\nCheck {variable}, or unset it.") from error
+
+
 def make_tables() -> None:
     try:
         call_command("migrate", verbosity=0, interactive=False)
@@ -78,7 +96,7 @@ def make_tables() -> None:
 def seed(env: Env) -> Demo:
     """Demo users, terms and accounts, and an opening deposit for each account that never had any money."""
     if faults := guard.clear():
-        raise StackRefused("The ledger can't be used:\n  " + "\n  ".join(faults))
+        raise StackRefused("The ledger (REDIS_URL) can't be used:\n  " + "\n  ".join(faults))
     password, kept_in = demo_password(env)
     seeded = demo.seed(password)
     accounts = []
@@ -86,7 +104,7 @@ def seed(env: Env) -> Demo:
         if _untouched(row.ref):
             _deposit(row.ref, key)
         accounts.append((row.ref, row.owner.username, key))
-    return Demo(password, kept_in, tuple(seeded.users), tuple(accounts))
+    return Demo(password, kept_in, LOG_INS, tuple(accounts))
 
 
 def demo_password(env: Env) -> tuple[str, Path | None]:

@@ -8,6 +8,9 @@ from copytrading.env import BASE_DIR, Env
 #: Workers that share one process here: each has little to do, and Django is loaded once instead of four times.
 LIGHT = ("sweeper", "worker_record", "margin_monitor", "demo_trader")
 
+#: How Celery's warning for root begins. Its danger is a message that runs code; ours are JSON.
+_AS_ROOT = "You're running the worker with superuser privileges"
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -21,24 +24,30 @@ def _manage(name: str, purpose: str, *arguments: str) -> Process:
     return Process(name, (sys.executable, str(BASE_DIR / "manage.py"), *arguments, "--skip-checks"), purpose)
 
 
-def _module(name: str, purpose: str, *arguments: str) -> Process:
-    return Process(name, (sys.executable, "-m", *arguments), purpose)
+def _python(name: str, purpose: str, *arguments: str) -> Process:
+    return Process(name, (sys.executable, *arguments), purpose)
 
 
 def processes(env: Env) -> tuple[Process, ...]:
-    """In the order they are started. Several threads a web worker: a client that stalls while sending blocks nobody."""
+    """In the order they are started.
+
+    Several threads a web worker: a client that stalls while sending blocks nobody. The web server's own
+    warnings are not asked for: all it has at start is that this makes more threads than it likes.
+    """
     return (
-        _module(
-            "web", "API, documentation and admin", "granian", "--interface", "wsgi", "copytrading.wsgi:application",
+        _python(
+            "web", "API, documentation and admin",
+            "-m", "granian", "--interface", "wsgi", "copytrading.wsgi:application",
             "--host", env.bind, "--port", str(env.web_port), "--workers", str(env.web_workers),
             "--blocking-threads", "8", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "5",
-            "--log-level", "warning",
+            "--log-level", "error",
         ),
         _manage("market_feed", "prices", "market_feed"),
         _manage("pending_monitor", "fires pending orders, stop losses and take profits", "pending_monitor"),
         _manage("workers", "recorder, sweeper, margin monitor and a customer who never sleeps", "run_together", *LIGHT),
-        _module(
-            "celery", "what the clock starts", "celery", "--app", "copytrading", "--quiet", "worker", "--beat",
+        _python(
+            "celery", "what the clock starts",
+            "-W", f"ignore:{_AS_ROOT}", "-m", "celery", "--app", "copytrading", "--quiet", "worker", "--beat",
             "--pool", "solo", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
             "--schedule", str(env.data_dir / "celerybeat-schedule"),
         ),

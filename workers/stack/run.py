@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import FrameType
 
 from django.db import connections
@@ -13,7 +13,7 @@ from copytrading.env import Env
 from copytrading.kernel import clock
 from orders.book import connection
 from workers import board
-from workers.stack import folder, preparation
+from workers.stack import folder, output, preparation
 from workers.stack.child import Child
 from workers.stack.preparation import Demo
 from workers.stack.processes import processes
@@ -29,15 +29,16 @@ def everything(settings: Env) -> None:
 
     Raises StackRefused or ServerFailed, or KeyboardInterrupt when stopped before all was up; nothing is left running.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = output.console()
     began = clock.monotonic()
     _on_signals(_interrupt)
-    with folder.held(settings.data_dir):
+    with closing(console.file), folder.held(settings.data_dir):
         if ended := folder.end_orphans(settings.data_dir):
             console.print(f"Ended {ended} processes that an earlier run had left behind.")
         preparation.check_port(settings.bind, settings.web_port)
         console.print(f"Starting; Ctrl-C stops everything. Data and logs are in {settings.data_dir}")
         with preparation.servers(settings, console.print) as servers:
+            preparation.check_redis()
             preparation.make_tables()
             demo = preparation.seed(settings)
             connections.close_all()
@@ -48,7 +49,7 @@ def everything(settings: Env) -> None:
                 told = f"\nEverything is up after {clock.monotonic() - began:.0f} s."
                 console.print(told, *about, sep="\n  ", end="\n\n")
                 _show(console, supervisor, about)
-    console.print("Everything is stopped; the data are kept.")
+        console.print("Everything is stopped; the data are kept.")
 
 
 @contextmanager
@@ -84,9 +85,9 @@ def _about(settings: Env, demo: Demo) -> list[str]:
     site = f"http://{settings.own_host}:{settings.web_port}"
     kept = f" (kept in {demo.password_kept_in})" if demo.password_kept_in else ""
     return [
-        f"API       {site}/api/       described at {site}/api/docs",
+        f"API       {site}/api/docs",
         f"Admin     {site}/admin/",
-        f"Log in as {', '.join(demo.users)}; password: {demo.password}{kept}",
+        f"Log in as {', '.join(demo.log_ins)}; password: {demo.password}{kept}",
         *(f"{account!s:24} {owner:12} {key}" for account, owner, key in demo.accounts),
     ]
 

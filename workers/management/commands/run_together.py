@@ -1,6 +1,5 @@
 """`manage.py run_together`: several light workers as threads of one process."""
 
-import signal
 import threading
 from typing import Any
 
@@ -9,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from workers.base import Worker
-from workers.management.options import WorkerCommand
+from workers.management.options import WorkerCommand, stop_on_signals
 
 
 class Command(BaseCommand):
@@ -19,9 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("workers", nargs="+", metavar="worker", help="Names of worker commands, such as sweeper.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        stop = stop_on_signals()
         broken: list[str] = []
         threads = [
             threading.Thread(target=_run, args=(_made(name, stop), stop, broken), name=name)

@@ -1,0 +1,1 @@
+"""How times read: a folder for each language, as Django's FORMAT_MODULE_PATH wants it."""
