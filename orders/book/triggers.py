@@ -4,7 +4,7 @@ Writers here only add. Only a monitor removes, after it has loaded the account a
 stale. Whoever acts on a hint loads first, so a stale one costs a look and never a wrong deal.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -16,8 +16,10 @@ from orders.book.connection import Call, Ledger, ledger
 from orders.book.streams import mark_call, read_journal
 from orders.messages import LevelKind
 from orders.rules.facts import Order
+from orders.rules.lifecycle import TERMINAL
 
 Family = Literal["pending", "sl", "tp"]
+_SETTING: dict[Family, str] = {"pending": "price_version", "sl": "stop_version", "tp": "take_version"}
 KIND_OF: dict[Family, LevelKind] = {"pending": "price", "sl": "stop_loss", "tp": "take_profit"}
 
 
@@ -82,6 +84,24 @@ def hint_calls(account: AccountRef, orders: Iterable[Order], group: str) -> list
             calls.append((level.key, ("ZADD", level.key, text(level.price), level.member)))
             calls.append((keys.QUEUE_LEVELS, ("XADD", keys.QUEUE_LEVELS, "*", *news_of(level))))
     return calls
+
+
+def never_to_fire(book: Ledger, levels: Sequence[Level]) -> list[Level]:
+    """Those whose order has ended or left the book, or has set that level anew: their hints may go."""
+    calls: list[Call] = []
+    for level in levels:
+        key = keys.holding(AccountRef.parse(level.account), level.order_id)
+        calls.append((key, ("HMGET", key, "status", _SETTING[level.family])))
+    return [
+        level
+        for level, (status, setting) in zip(levels, book.run(calls), strict=True)
+        if status is None or status in TERMINAL or setting != str(level.version)
+    ]
+
+
+def drop_call(level: Level) -> Call:
+    """Takes a hint away: for monitors alone, after a look at the order."""
+    return level.key, ("ZREM", level.key, level.member)
 
 
 def news_of(level: Level) -> list[str]:

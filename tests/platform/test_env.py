@@ -92,7 +92,7 @@ def test_what_is_to_be_replayed_and_is_not_there_is_named(tmp_path: Path, feed: 
 
 
 def test_a_replay_of_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="FEED is wrong. Write simulated, replay:<path>"):
+    with pytest.raises(ConfigurationError, match=r"FEED is wrong\. Write simulated, replay:<path>"):
         read(tmp_path, FEED="replay:")
 
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -19,6 +20,7 @@ import django
 
 D = Decimal
 PAUSE_S = 0.01
+_SEQUENCE = count(1)
 
 
 def trade(seed: int) -> None:
@@ -32,15 +34,12 @@ def trade(seed: int) -> None:
     chance, keys = random.Random(seed), count(1)
     held: dict[Any, list[str]] = {account: [] for account in accounts}
     for account in accounts:
-        _served(_deposit(account))
-    for turn in count(1):
-        if stopping:
-            break
+        _served(partial(_deposit, account))
+    while not stopping:
         bid = D("1.1000") + D(chance.randrange(-20, 21)) / 10_000
-        _served(lambda bid=bid, turn=turn: _quote(bid, turn))
         account = chance.choice(accounts)
         command, order_id = _wish(account, held[account], bid, chance, f"k{next(keys)}")
-        done = _served(_carried_out(command))
+        done = _served(lambda command=command, bid=bid: _quote(bid) and _carried_out(command))
         if done is not None:
             born = done.answer["order"]["order_id"]
             if not order_id:
@@ -89,26 +88,24 @@ def _deposit(account: Any) -> Any:
 
 
 def _carried_out(command: Any) -> Any:
-    """What to ask: gives the answer, or None for a refusal that stands."""
+    """The answer, or None for a refusal that stands. Raises ConnectionError for one that may pass."""
     from copytrading.kernel.rejections import Rejection
     from orders.verbs import carry_out
 
-    def ask() -> Any:
-        outcome = carry_out(command)
-        if not isinstance(outcome, Rejection):
-            return outcome
-        if outcome.reason.transient:
-            raise ConnectionError(outcome.reason.name)
-        return None
-
-    return ask
+    outcome = carry_out(command)
+    if not isinstance(outcome, Rejection):
+        return outcome
+    if outcome.reason.transient:
+        raise ConnectionError(outcome.reason.name)
+    return None
 
 
-def _quote(bid: Decimal, turn: int) -> bool:
+def _quote(bid: Decimal) -> bool:
+    """Each time anew: a market instance that was restarted knows no price."""
     from orders.book import quotes
     from orders.book.connection import market
 
-    return quotes.publish(market(), "EURUSD", bid, bid + D("0.0002"), "trader", turn)
+    return quotes.publish(market(), "EURUSD", bid, bid + D("0.0002"), "trader", next(_SEQUENCE))
 
 
 def _served(ask: Any) -> Any:

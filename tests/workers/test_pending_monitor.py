@@ -121,6 +121,22 @@ def test_the_indexes_are_read_again(watch: Watch, monkeypatch: pytest.MonkeyPatc
     assert closed_by(floor, order_id) == "stop_loss"
 
 
+def test_levels_of_ended_orders_do_not_pile_up(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that will never fire are found with the re-reading and taken out of the index; the rest stay."""
+    floor = watch.floor
+    ended, kept = (id_of(floor.open("0.1", stop_loss=D("1.0950"))) for _ in range(2))
+    floor.close(ended)
+    moved = id_of(floor.open("0.1", stop_loss=D("1.0940")))
+    floor.stop(moved, "1.0930")
+    assert floor.book.ledger.zcard(STOPS) == 4
+    monkeypatch.setattr(pending, "REREAD_S", 0.0)
+    watch.rest()
+    account = floor.ref(LIVE)
+    members = sorted([f"{account}|{kept}|1", f"{account}|{moved}|2"])
+    assert sorted(floor.book.ledger.zrange(STOPS, 0, -1)) == members
+    assert watch.levels() == 2
+
+
 def test_what_was_touched_while_nobody_watched_does_not_fire(floor: Floor, watch_on: Callable[..., Watch]) -> None:
     order_id = id_of(floor.open(stop_loss=D("1.0950")))
     floor.quote("1.0900", "1.0902")

@@ -5,6 +5,7 @@ account can't do now (halted, no rate, price too old) waits for a later quote; a
 gone is dropped, here and from the index.
 """
 
+import random
 import zlib
 from collections.abc import Iterator
 from heapq import heappop, heappush
@@ -19,7 +20,7 @@ from copytrading.kernel.rejections import Reason, Rejection
 from orders.book import keys, quotes, terms
 from orders.book.account import load
 from orders.book.connection import Call, ledger, market
-from orders.book.triggers import KIND_OF, Level, level_from_member
+from orders.book.triggers import KIND_OF, Level, drop_call, level_from_member, never_to_fire
 from orders.messages import CancelPending, Done, Fire
 from orders.rules import hours, pricing
 from orders.rules.facts import Quote
@@ -28,6 +29,8 @@ from workers.base import Worker
 from workers.monitors.levels import SIDES, LevelBook
 
 REREAD_S = 60.0
+#: So many levels, drawn by chance, are looked at with each re-reading, so that those of ended orders do not pile up.
+LOOKED_AT = 500
 EXPIRY_EVERY_S = 1.0
 WAIT_S = 1.0
 BROKEN_WAIT_S = 60.0
@@ -114,7 +117,9 @@ class PendingMonitor(Worker):
             for member, score in _pairs(rows):
                 if level := level_from_member(*named, member, score):
                     found.append(level)
-        self._levels.replace(found)
+        gone = never_to_fire(ledger(), random.sample(found, min(LOOKED_AT, len(found))))
+        ledger().run([drop_call(level) for level in gone])
+        self._levels.replace(set(found).difference(gone))
         self._waiting.clear()
 
     def _learn(self, catalogue: Catalogue) -> None:
@@ -176,7 +181,7 @@ class PendingMonitor(Worker):
         if isinstance(outcome, Rejection) and not _is_gone(level, outcome):
             self._put_back(level, outcome)
             return
-        ledger().run([(level.key, ("ZREM", level.key, level.member))])
+        ledger().run([drop_call(level)])
         if isinstance(outcome, Rejection):
             self._about(level).debug("gone", reason=outcome.reason.name)
         else:
