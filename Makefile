@@ -20,7 +20,7 @@ run: $(VENV)/product ## Install what is missing and run everything, with demo da
 reset: ## Throw the data folder's content away: the next run starts over
 	@if [ ! -e $(VENV)/product ] && [ ! -e "$${DATA_DIR:-.data}/stack.lock" ]; then \
 		echo "Nothing was ever started here, so there is nothing to throw away."; else \
-		$(MAKE) --no-print-directory $(VENV)/product && $(BIN)/python manage.py stack --reset; fi
+		$(MAKE) -s --no-print-directory $(VENV)/product && $(BIN)/python manage.py stack --reset; fi
 
 test: $(VENV)/tools ## Run all tests on servers of their own, in JOBS=2 processes (ARGS= goes to pytest)
 	@env -u DATABASE_URL -u REDIS_URL -u MARKET_REDIS_URL $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)

@@ -113,6 +113,8 @@ def test_a_stack_comes_up_trades_survives_a_kill_and_stops(stack: Stack) -> None
     assert "paths" in json.loads(stack.get("/api/schema")[1])
     password = (stack.folder / "demo_password").read_text()
     assert f"password: {password} (kept in {stack.folder}/demo_password)" in stack.said()
+    assert "Log in as admin, dealer, support, trader, strategist; password: " in stack.said()
+    assert f"API       http://127.0.0.1:{stack.port}/api/docs\n" in stack.said()
     eventually(lambda: stack.deals() > 0, limit_s=30)
 
     refused = stack.start(port=stack.port + 1)

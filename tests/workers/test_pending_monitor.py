@@ -134,7 +134,6 @@ def test_levels_of_ended_orders_do_not_pile_up(watch: Watch, monkeypatch: pytest
     account = floor.ref(LIVE)
     members = sorted([f"{account}|{kept}|1", f"{account}|{moved}|2"])
     assert sorted(floor.book.ledger.zrange(STOPS, 0, -1)) == members
-    assert watch.levels() == 2
 
 
 def test_what_was_touched_while_nobody_watched_does_not_fire(floor: Floor, watch_on: Callable[..., Watch]) -> None:

@@ -17,10 +17,12 @@ _MOST_WAITING = 1_000
 class _Lossy(io.BufferedIOBase):
     """Written by a thread of its own: a closed or full output loses what is said, a stuck one makes nobody wait."""
 
+    name = "output"
+
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._waiting: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
-        self._thread = threading.Thread(target=self._run, name="output", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._thread.start()
 
     def writable(self) -> bool:
