@@ -28,6 +28,7 @@ from tests.fixtures.floor import Floor, id_of
 
 D = Decimal
 both = pytest.mark.parametrize("book", ["single", "cluster"], indirect=True)
+pytestmark = pytest.mark.timeout(180)
 
 
 class Planter:
@@ -65,11 +66,11 @@ class Planter:
         return levels_of(load(self.account, [order_id]).orders[order_id], self.group)[0]
 
     def sql(self, statement: str, *values: Any) -> None:
+        table = next(word for word in statement.split() if word.startswith("orders_"))
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL session_replication_role = replica")  # no trigger stands in the way
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")  # until the transaction is rolled back
             cursor.execute(statement, values)
             assert cursor.rowcount > 0
-            cursor.execute("SET LOCAL session_replication_role = DEFAULT")
 
     def account_row(self, **values: Any) -> None:
         assert rows_of(LIVE).filter(pk=self.account.id).update(**values)
@@ -236,9 +237,11 @@ def test_what_was_recorded_is_compared(planter: Planter, subtests: pytest.Subtes
 
 def test_what_was_not_recorded_is_compared_as_exactly(planter: Planter, subtests: pytest.Subtests) -> None:
     """The record carried forward by the journal; its last entry tells the portfolio anew, whatever the mirror says."""
+    assert planter.floor.differences() == []
     mirror = {"recorded balance": {"money_balance"}, "recorded credit": {"money_credit"}}
-    for name, (plant, expected) in RECORDED.items():
+    for name in (*mirror, "balance", "exposure", "order's level", "order gone", "order nobody placed", "leverage"):
         with subtests.test(name):
+            plant, expected = RECORDED[name]
             found = found_after(planter, plant)
             assert {difference.what for difference in found} == mirror.get(name, expected), found
     assert planter.floor.differences() == []
