@@ -367,4 +367,4 @@ def test_a_content_length_that_lies_is_not_believed(desk: Desk) -> None:
 
 
 def test_a_request_for_another_host_is_told_in_json(desk: Desk) -> None:
-    assert told(desk.client.get("/api/orders/x", headers={"Host": "evil.example"})) == (400, "invalid_json")
+    assert told(desk.client.get("/api/orders/x", headers={"Host": "evil.example"})) == (400, "host_not_allowed")
