@@ -19,7 +19,7 @@ from copytrading.kernel import clock, decimals
 from copytrading.kernel.errors import LedgerUnavailable
 
 MAX_AGE_S = 5
-RETRY_S = 1
+RETRY_S = 3
 
 # One statement sees one snapshot, so the parts of a catalogue never come from different moments.
 _READ = """

@@ -84,6 +84,8 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 DATABASES = {"default": dj_database_url.parse(ENV.database_url, conn_max_age=60, conn_health_checks=True)}
+# A PostgreSQL that has vanished from the network is given up within seconds, since trading goes on without it.
+DATABASES["default"].setdefault("OPTIONS", {}).update(connect_timeout=2, tcp_user_timeout=5_000)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {

@@ -25,7 +25,7 @@ from copytrading.kernel.errors import InvariantBroken, LedgerUnavailable
 from copytrading.kernel.ids import AccountRef
 from orders.book import codec, guard, keys, record, terms
 from orders.book.connection import Call, Ledger, ReplyLost, unguarded_ledger
-from orders.book.triggers import levels_of
+from orders.book.triggers import levels_of, never_to_fire
 from orders.models import AuditReport, JournalEntry, Transfer
 from orders.recorder import parse
 from orders.rules import facts, margin
@@ -135,8 +135,9 @@ def _account(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterato
 
 def _compared(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterator[Difference]:
     where = str(account)
-    recorded = _recorded(account, catalogue)
-    found = _found(book, account, recorded.version)
+    with transaction.atomic():  # the row is locked, so that nothing is recorded, and trimmed, between the two
+        recorded = _recorded(account, catalogue)
+        found = _found(book, account, recorded.version)
     if found is None:
         yield Difference("account_missing", where, f"recorded at {recorded.version}, not in the ledger", Outcome.LOSS)
         return
@@ -152,9 +153,8 @@ def _compared(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterat
 
 
 def _recorded(account: AccountRef, catalogue: Catalogue) -> Recorded:
-    with transaction.atomic():
-        row = rows_of(account.kind).select_for_update(of=("self",)).get(pk=account.id)
-        orders, leaving = record.live_orders(account), record.under_way(account)
+    row = rows_of(account.kind).select_for_update(of=("self",)).get(pk=account.id)
+    orders, leaving = record.live_orders(account), record.under_way(account)
     config = facts.Config(row.group_id, row.leverage, row.currency, row.status, row.sending_orders, row.owner_id)
     portfolio = record.portfolio_of(row, orders, catalogue, row.book_ledger_id)
     return Recorded(row.recorded_version, portfolio, config, {order.order_id: order for order in orders}, leaving)
@@ -302,8 +302,14 @@ def _hints(book: Ledger, account: AccountRef, found: Found) -> Iterator[Differen
         key = keys.symbol_holders(symbol, account.kind)
         calls.append((key, ("SISMEMBER", key, str(account))))
     answers = book.run(calls)
-    for level, score in zip(levels, answers, strict=False):
-        if score is None or Decimal(repr(float(score))) != level.price:
+    lacking = [
+        level
+        for level, score in zip(levels, answers, strict=False)
+        if score is None or Decimal(repr(float(score))) != level.price
+    ]
+    fired = never_to_fire(book, lacking)  # or set anew, since the account was read
+    for level in lacking:
+        if level not in fired or level.account != str(account):
             yield Difference("hint_missing", level.order_id, f"{level.key} lacks {level.member} at {text(level.price)}")
     for symbol, is_member in zip(held, answers[len(levels) :], strict=True):
         if not is_member:

@@ -55,6 +55,8 @@ class Recorded:
 
     versions: dict[AccountRef, int] = field(default_factory=dict)
     stuck: dict[AccountRef, str] = field(default_factory=dict)
+    #: Accounts whose journals may have more than one pass takes.
+    more: set[AccountRef] = field(default_factory=set)
     entries: int = 0
 
 
@@ -71,6 +73,8 @@ def record(accounts: Collection[AccountRef], *, book: Ledger | None = None) -> R
         entries: list[Entry] = []
         for account, read in _read(book, recorded).items():
             entries.extend(_in_order(account, read, recorded[account], done))
+            if len(read) == ENTRIES_AT_ONCE:
+                done.more.add(account)
         write(entries)
         for entry in entries:
             done.versions[entry.account] = entry.version

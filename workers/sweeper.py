@@ -25,6 +25,8 @@ from workers.base import Worker
 LAG_S = 2.0
 REFRESH_S = 30.0
 NEWS_LIFE_MS = 600_000
+#: With so many announcements waiting, and one an account, nothing is announced again.
+CROWD = 10_000
 _PAUSE_S = 0.5
 
 
@@ -67,6 +69,9 @@ class Sweeper(Worker):
         self._list_accounts()
         oldest = f"{clock.now_ms() - NEWS_LIFE_MS}-0"
         ledger().run([(keys.QUEUE_LEVELS, ("XTRIM", keys.QUEUE_LEVELS, "MINID", "~", oldest))])
+        # While nobody records, telling again would only fill the stream.
+        waiting = ledger().run([(keys.QUEUE_RECORD, ("XLEN", keys.QUEUE_RECORD))])[0]
+        self._crowded = int(waiting) > max(CROWD, len(self._accounts))
         self._parked = {letter.fields.get("account") for letter in dead_letters(ledger(), "record")}
         return iter([self._accounts[at : at + guard.PIPELINE] for at in range(0, len(self._accounts), guard.PIPELINE)])
 
@@ -95,8 +100,8 @@ class Sweeper(Worker):
             arrived = finish_transfer(account, transfer_id)
             self._log.info("transfer_finished", account=str(account), transfer=transfer_id, arrived=arrived)
         for consumer in keys.CONSUMERS:
-            if consumer == "record" and str(account) in self._parked:
-                continue  # its journal waits for whoever retries the dead letter
+            if consumer == "record" and (self._crowded or str(account) in self._parked):
+                continue  # a parked one's journal waits for whoever retries the dead letter
             mark = int(marks.get(consumer, "0"))
             if self._lags(account, consumer, mark, version):
                 self._tell_again(account, consumer, mark)

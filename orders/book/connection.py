@@ -5,13 +5,13 @@ and cluster alike): a lost reply is told to the caller, who alone knows whether 
 harmless. Only what a node answered MOVED, ASK, TRYAGAIN or NOSCRIPT, that is, refused unexecuted,
 is sent again. Calls are grouped by node and each node gets one plain pipeline.
 
-A new connection to a node whose run id has not been cleared since it started is refused
+A new connection to a node that has not been cleared since it started, or was promoted, is refused
 (`orders.book.guard`), so that nobody trades on a ledger that lost data in a restart.
 """
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -35,7 +35,9 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
+from copytrading.kernel import clock
 from copytrading.kernel.errors import LedgerUnavailable
+from orders.book import keys
 
 #: One command and the key that says which node it goes to.
 Call = tuple[str, tuple[Any, ...]]
@@ -48,7 +50,7 @@ _UNEXECUTED = (MovedError, AskError, TryAgainError, NoScriptError, ClusterDownEr
 #: Answers of a node that takes no command of this kind now, whatever is in it.
 _CLOSED = (OutOfMemoryError, ReadOnlyError, MasterDownError)
 _LUA = Path(__file__).parent / "lua"
-_cleared_run_ids: set[str] = set()
+_cleared: set[str] = set()
 
 
 class NotCleared(redis.exceptions.ConnectionError):
@@ -82,6 +84,7 @@ class Ledger:
         self._guarded = guarded
         self._lock = threading.Lock()
         self._client: redis.Redis | redis.RedisCluster | None = None
+        self._looked_at = float("-inf")
 
     def run(self, calls: Sequence[Call]) -> list[Any]:
         """The answers, in order.
@@ -103,7 +106,8 @@ class Ledger:
             for client, places, asking in self._by_node(calls, waiting, answers):
                 for place, answer in zip(places, self._send(client, [calls[p] for p in places], asking), strict=True):
                     answers[place] = answer
-            waiting = [p for p in waiting if isinstance(answers[p], _UNEXECUTED)]
+            again = (*_UNEXECUTED, LedgerUnavailable) if self._may_have_moved(answers) else _UNEXECUTED
+            waiting = [p for p in waiting if isinstance(answers[p], again)]
             if not waiting:
                 break
             self._prepare_resend(calls, waiting, answers)
@@ -174,6 +178,14 @@ class Ledger:
         finally:
             pipe.reset()
 
+    def _may_have_moved(self, answers: Sequence[Any]) -> bool:
+        """A cluster node that could not be reached (nothing was sent) may have a successor: asked once a second."""
+        unreached = any(isinstance(answer, LedgerUnavailable) for answer in answers)
+        if not unreached or self.one_node or clock.monotonic() - self._looked_at < 1:
+            return False
+        self._looked_at = clock.monotonic()
+        return True
+
     def _prepare_resend(self, calls: Sequence[Call], waiting: list[int], answers: list[Any]) -> None:
         """Learns where slots are now, and loads what scripts are lacking. What fails here the resend meets again."""
         client = self._connected()
@@ -190,7 +202,7 @@ class Ledger:
         with self._lock:
             if self._client is None:
                 try:
-                    self._client = _client(self._url, _check_run_id if self._guarded else None)
+                    self._client = _client(self._url, _check_cleared if self._guarded else None)
                 except (redis.exceptions.RedisError, RedisClusterException, ClusterDownError) as error:
                     raise LedgerUnavailable(f"the ledger can't be reached ({error}); see /readyz") from error
             return self._client
@@ -232,25 +244,28 @@ def _client(url: str, on_connect: Any) -> redis.Redis | redis.RedisCluster:
     return redis.Redis.from_url(url, retry=never_again, redis_connect_func=connected, **options)
 
 
-def _check_run_id(connection: Any) -> None:
-    run_id = run_id_of(connection)
-    if run_id in _cleared_run_ids:
+def _check_cleared(connection: Any) -> None:
+    connection.send_command("INFO")
+    answer = connection.read_response()
+    told = answer.decode() if isinstance(answer, bytes) else answer
+    met = incarnation(dict(line.split(":", 1) for line in told.splitlines() if ":" in line))
+    if met in _cleared:
         return
     try:
-        cleared = market().sismember("ledger_cleared", run_id)
+        cleared = market().sismember(keys.LEDGER_CLEARED, met)
     except redis.exceptions.RedisError as error:
         raise NotCleared(f"the market instance can't say whether the ledger was checked: {error}") from error
     if not cleared:
         raise NotCleared("the ledger started and has not been compared with the record yet; the sweeper does that")
-    _cleared_run_ids.add(run_id)
+    _cleared.add(met)
 
 
-def run_id_of(connection: Any) -> str:
-    """The run id of the node behind a raw connection."""
-    connection.send_command("INFO", "server")
-    answer = connection.read_response()
-    text = answer.decode() if isinstance(answer, bytes) else answer
-    return next(line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("run_id:"))
+def incarnation(info: Mapping[str, Any]) -> str:
+    """What a ledger node is for as long as it can't have lost anything, from its INFO.
+
+    A restart gives it another run id, a promotion another replication id.
+    """
+    return f"{info['run_id']}:{info['master_replid']}"
 
 
 @cache
@@ -287,4 +302,4 @@ def close_all() -> None:
     if market.cache_info().currsize:
         market().close()
     market.cache_clear()
-    _cleared_run_ids.clear()
+    _cleared.clear()

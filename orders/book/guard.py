@@ -19,7 +19,7 @@ from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.ids import KINDS, AccountRef, digest
 from orders.book import announce, keys
 from orders.book.account import Cause, Changes, NotInBook, commit, load
-from orders.book.connection import Ledger, ledger, market, unguarded_ledger
+from orders.book.connection import Ledger, incarnation, ledger, market, unguarded_ledger
 from orders.book.streams import versions_and_marks
 from orders.rules.facts import Config, Portfolio
 
@@ -96,10 +96,10 @@ def check_settings(book: Ledger) -> list[str]:
 
 
 def uncleared(book: Ledger | None = None) -> list[str]:
-    """Run ids of ledger nodes that nobody has compared with the record since they started."""
+    """Ledger nodes that nobody has compared with the record since they started or were promoted."""
     book = book or unguarded_ledger()
-    run_ids = [str(node.info("server")["run_id"]) for node in book.nodes()]
-    return [run_id for run_id in run_ids if not market().sismember(keys.LEDGER_CLEARED, run_id)]
+    met = [incarnation(node.info()) for node in book.nodes()]
+    return [each for each in met if not market().sismember(keys.LEDGER_CLEARED, each)]
 
 
 def clear() -> list[str]:

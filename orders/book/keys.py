@@ -14,7 +14,7 @@ HALTS = "halts"
 LEDGER_ID = "ledger:id"
 QUEUE_RECORD = "queue:record"
 QUEUE_LEVELS = "queue:levels"
-#: On the market instance: run ids of ledger nodes that were checked since they started.
+#: On the market instance: ledger nodes (`connection.incarnation`) that were checked since they started.
 LEDGER_CLEARED = "ledger_cleared"
 
 

@@ -4,7 +4,7 @@ A gain is sold for the other currency and a loss bought with it, so each pays it
 quote. The way is the direct pair, its inverse, or the two legs through USD; there is no rate by default.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -46,6 +46,18 @@ def convert_at_mid(
 ) -> Decimal | Rejection:
     """`amount` of `source` in `target`, at the middle of bid and ask."""
     return _along(amount, source, target, catalogue, market, at_mid=True)
+
+
+def valid_until(symbols: Iterable[str], catalogue: Catalogue, market: Market) -> int:
+    """The moment from which the first of these quotes is too old to convert with; 0 if none ever is (ms)."""
+    return min(
+        (
+            market.quotes[symbol].stamp_ms + catalogue.price_age_ms[symbol]
+            for symbol in symbols
+            if symbol in market.quotes and is_open(catalogue.hours[symbol], market.now_ms)
+        ),
+        default=0,
+    )
 
 
 def _along(

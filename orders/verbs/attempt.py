@@ -6,7 +6,7 @@ quotes; a person is told `conflict` after 8 attempts.
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
@@ -25,7 +25,7 @@ from orders.book.account import Cause, Changes, NotInBook, State, StoredAnswer, 
 from orders.book.connection import market
 from orders.book.record import recorded_order
 from orders.messages import Command, Done
-from orders.rules import pricing, valuation
+from orders.rules import conversion, pricing, valuation
 from orders.rules.facts import Desk, Market, Order, Quote
 from orders.rules.lifecycle import TERMINAL
 
@@ -49,12 +49,25 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
+class Prices:
+    """What a decision's prices were: of these symbols, with their profit converted unless told otherwise.
+
+    `opened` is the symbol whose margin was converted, `fired` the quote that touched a level.
+    """
+
+    symbols: tuple[str, ...] = ()
+    converted: bool = True
+    opened: str = ""
+    fired: Quote | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """What shall become true and what the client is told. `quoted`: symbols whose prices it rests on."""
+    """What shall become true, what the client is told, and the prices it rests on: it holds no longer than they."""
 
     changes: Changes
     answer: dict[str, Any]
-    quoted: frozenset[str] = frozenset()
+    prices: Prices = Prices()
     note: str = ""
 
 
@@ -75,6 +88,7 @@ def attempt(command: Command, decide: Decide, needs: Needs, *, identity: str = "
     """Carry `command` out once. Raises LedgerUnavailable (nothing done) or OutcomeUnknown (it may be done)."""
     named = identity or command_id(command.principal, command.account, command.verb, command.key)
     body = body_hash(command)
+    expired = False
     for turn in range(ATTEMPTS):
         gathered = gather(command.account, named, needs)
         if isinstance(gathered, Rejection):
@@ -90,10 +104,10 @@ def attempt(command: Command, decide: Decide, needs: Needs, *, identity: str = "
             body_hash=body,
             principal=command.principal,
             answer=decision.answer,
-            valid_until_ms=_valid_until(gathered.desk, decision.quoted),
+            valid_until_ms=_valid_until(decision.prices, gathered.desk),
             note=decision.note,
         )
-        changes = _with_quotes(decision, gathered.desk.market)
+        changes = replace(decision.changes, quotes=_quotes(decision.prices, gathered.desk))
         result = commit(gathered.state.portfolio, command.account, changes, cause)
         if result.outcome == "DONE":
             announce.after(command.account, changes, gathered.desk.config.group)
@@ -102,7 +116,10 @@ def attempt(command: Command, decide: Decide, needs: Needs, *, identity: str = "
             return _stored(result.stored, named, body)
         if result.outcome in ("EXISTS", "MISSING"):
             raise InvariantBroken(f"{command.account}: {result.outcome} while committing {named}; run audit")
+        expired = result.outcome == "EXPIRED"
         time.sleep(random.uniform(0, 0.002 * 2**turn))
+    if expired:
+        return Rejection(Reason.stale_price, "the prices were too old each time the decision was to be booked")
     return Rejection(Reason.conflict, f"account {command.account} changed {ATTEMPTS} times while this was decided")
 
 
@@ -170,20 +187,33 @@ def order_of(gathered: Gathered, order_id: str) -> Order | Rejection:
     return order
 
 
-def quoted_symbols(desk: Desk, symbols: Iterable[str]) -> frozenset[str]:
-    return valuation.quotes_needed(symbols, desk.config.currency, desk.terms, desk.catalogue)
+def _valid_until(prices: Prices, desk: Desk) -> int:
+    """When the first of them grows too old; 0 if none ever does."""
+    limits = [
+        pricing.valid_until([desk.terms[symbol] for symbol in prices.symbols], desk.market),
+        conversion.valid_until(_pairs(prices, desk), desk.catalogue, desk.market),
+    ]
+    if prices.fired:
+        limits.append(prices.fired.stamp_ms + desk.terms[prices.fired.symbol].price_age_ms)
+    return min((limit for limit in limits if limit), default=0)
 
 
-def _valid_until(desk: Desk, quoted: frozenset[str]) -> int:
-    listed = [desk.catalogue.terms.get((desk.group.name, symbol)) for symbol in quoted if symbol in desk.market.quotes]
-    return pricing.valid_until([terms for terms in listed if terms], desk.market)
+def _quotes(prices: Prices, desk: Desk) -> tuple[Quote, ...]:
+    """As they are named in the journal entry."""
+    named = sorted({*prices.symbols, *_pairs(prices, desk)} & desk.market.quotes.keys())
+    quotes = [desk.market.quotes[symbol] for symbol in named]
+    return tuple([prices.fired, *quotes] if prices.fired and prices.fired not in quotes else quotes)
 
 
-def _with_quotes(decision: Decision, prices: Market) -> Changes:
-    named: Sequence[Quote] = [prices.quotes[symbol] for symbol in sorted(decision.quoted) if symbol in prices.quotes]
-    if not named:
-        return decision.changes
-    return replace(decision.changes, quotes=tuple(named))
+def _pairs(prices: Prices, desk: Desk) -> set[str]:
+    """The pairs that money was converted with."""
+    currencies = {desk.terms[symbol].profit_currency for symbol in prices.symbols} if prices.converted else set()
+    if prices.opened:
+        currencies.add(desk.terms[prices.opened].margin_currency)
+    found: set[str] = set()
+    for currency in currencies:
+        found |= conversion.symbols_between(currency, desk.config.currency, desk.catalogue.pairs) or frozenset()
+    return found
 
 
 def _stored(stored: StoredAnswer | None, named: str, body: str) -> Done | Rejection:

@@ -5,7 +5,7 @@ from orders.book.account import Changes, changed
 from orders.messages import CallMargin, Done
 from orders.rules import margin_call, valuation
 from orders.verbs.admit import measure
-from orders.verbs.attempt import Decision, Gathered, Needs, attempt, quoted_symbols
+from orders.verbs.attempt import Decision, Gathered, Needs, Prices, attempt
 
 
 def call_margin(command: CallMargin) -> Done | Rejection:
@@ -25,5 +25,5 @@ def _decide(command: CallMargin, gathered: Gathered) -> Decision | Rejection:
     return Decision(
         Changes(changed(before, margin_called=called)),
         {"margin_called": called},
-        quoted_symbols(desk, before.exposures),
+        Prices(tuple(before.exposures)),
     )

@@ -4,16 +4,17 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.ids import OrderId, digest
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.answers import show_order
 from orders.book.account import Changes, changed
 from orders.messages import CloseAll, CloseOrder, Done
 from orders.rules import admission, halts, pricing
-from orders.rules.facts import Order
+from orders.rules.facts import Order, Quote
 from orders.settlement import settle
 from orders.venues import venue_for
-from orders.verbs.attempt import Decision, Gathered, Needs, attempt, first_refusal, order_of, quoted_symbols
+from orders.verbs.attempt import Decision, Gathered, Needs, Prices, attempt, first_refusal, order_of
 
 
 def close(command: CloseOrder) -> Done | Rejection:
@@ -28,8 +29,7 @@ def close_all(command: CloseAll) -> Done | Rejection:
     listed = attempt(command, lambda gathered: _list(command, gathered), Needs(all_orders=True, prices=False))
     if isinstance(listed, Rejection):
         return listed
-    results = [_one_result(order_id, close(_close_one(command, order_id))) for order_id in listed.answer["order_ids"]]
-    return replace(listed, answer={"results": results})
+    return replace(listed, answer={"results": [_result(command, order_id) for order_id in listed.answer["order_ids"]]})
 
 
 def open_position(gathered: Gathered, wanted: str) -> Order | Rejection:
@@ -39,8 +39,10 @@ def open_position(gathered: Gathered, wanted: str) -> Order | Rejection:
     return Rejection(Reason.order_not_open, f"order {wanted} is {order.status}")
 
 
-def close_at(gathered: Gathered, order: Order, lots: Decimal, price: Decimal, reason: str) -> Decision | Rejection:
-    """The order closed by `lots` at the client's `price`, as its stamped flow says."""
+def close_at(
+    gathered: Gathered, order: Order, lots: Decimal, price: Decimal, reason: str, *, fired: Quote | None = None
+) -> Decision | Rejection:
+    """The order closed by `lots` at the client's `price`, as its stamped flow says; `fired` is what touched a level."""
     venue = venue_for(order.flow)
     if isinstance(venue, Rejection):
         return venue
@@ -53,7 +55,7 @@ def close_at(gathered: Gathered, order: Order, lots: Decimal, price: Decimal, re
     return Decision(
         Changes(changed(settled.portfolio), changed=(after,), deals=settled.deals, transfers=settled.transfers),
         {"order": show_order(after)},
-        quoted_symbols(gathered.desk, (order.symbol,)),
+        Prices((order.symbol,), fired=fired),
     )
 
 
@@ -75,7 +77,9 @@ def _decide(command: CloseOrder, gathered: Gathered) -> Decision | Rejection:
     return close_at(gathered, order, lots, pricing.closing_price(terms, quote, order.side), "closed")
 
 
-def _list(command: CloseAll, gathered: Gathered) -> Decision:
+def _list(command: CloseAll, gathered: Gathered) -> Decision | Rejection:
+    if refused := admission.check_status(gathered.desk.config.status, False, command.staff):
+        return refused
     live = sorted(gathered.state.orders.values(), key=lambda order: order.order_id)
     wanted = [o.order_id for o in live if o.status == "OPEN" and command.symbol in (None, o.symbol)]
     return Decision(Changes(changed(gathered.state.portfolio)), {"order_ids": wanted})
@@ -91,7 +95,14 @@ def _close_one(command: CloseAll, order_id: str) -> CloseOrder:
     )
 
 
-def _one_result(order_id: str, outcome: Done | Rejection) -> dict[str, Any]:
+def _result(command: CloseAll, order_id: str) -> dict[str, Any]:
+    """What became of one order. Others may be closed by now, so nothing that goes wrong here speaks for all."""
+    try:
+        outcome = close(_close_one(command, order_id))
+    except OutcomeUnknown as error:
+        return {"ok": False, "order_id": order_id, "reason": Reason.outcome_unknown.name, "detail": str(error)}
+    except LedgerUnavailable as error:
+        outcome = Rejection(Reason.ledger_unavailable, str(error))
     if isinstance(outcome, Rejection):
         return {"ok": False, "order_id": order_id, "reason": outcome.reason.name, "detail": outcome.detail}
     return {"ok": True, "order_id": order_id, "order": outcome.answer["order"]}

@@ -15,12 +15,9 @@ from orders.rules import halts, hours, levels, pricing
 from orders.rules.facts import Desk, Order, Quote
 from orders.venues import venue_for
 from orders.verbs.admit import admit_fill
-from orders.verbs.attempt import Decision, Gathered, Needs, attempt, quoted_symbols
+from orders.verbs.attempt import Decision, Gathered, Needs, Prices, attempt
 from orders.verbs.close import close_at
 from orders.verbs.pending import cancelled
-
-#: Refusals of a fired order that end it; any other means that it waits.
-_ENDS_IT = (Reason.insufficient_margin, Reason.invalid_leverage, Reason.unsupported_flow)
 
 
 def fire(command: Fire) -> Done | Rejection:
@@ -58,8 +55,7 @@ def _decide(command: Fire, gathered: Gathered) -> Decision | Rejection:
     if halted := halts.check_halts(gathered.state.halts, desk.group.name, order.symbol, False, gathered.at_ms):
         return halted
     price = levels.trigger_closing_price(terms, order.side, fired, _latest(order, desk))
-    decision = close_at(gathered, order, order.open_lots, price, command.kind)
-    return decision if isinstance(decision, Rejection) else _resting_on(decision, fired, gathered)
+    return close_at(gathered, order, order.open_lots, price, command.kind, fired=fired)
 
 
 def _open(order: Order, fired: Quote, gathered: Gathered) -> Decision | Rejection:
@@ -75,16 +71,16 @@ def _open(order: Order, fired: Quote, gathered: Gathered) -> Decision | Rejectio
     report = venue.execute(order, "in", order.leaves_lots, price, gathered.at_ms)
     settled = admit_fill(before, order, report, desk)
     if isinstance(settled, Rejection):
-        return _end(order, settled.reason.name, gathered) if settled.reason in _ENDS_IT else settled
-    # Its levels fire by whatever comes after the quote that filled it, however late that quote was heard.
+        ends = settled.reason is Reason.insufficient_margin  # whatever else was refused may pass: it waits
+        return _end(order, settled.reason.name, gathered) if ends else settled
+    # Its levels fire by whatever comes from the quote that filled it on, however late that quote was heard.
     since_ms = fired.stamp_ms
     after = replace(settled.order, version=gathered.next_version, stop_since_ms=since_ms, take_since_ms=since_ms)
-    decision = Decision(
+    return Decision(
         Changes(changed(settled.portfolio), changed=(after,), deals=settled.deals, transfers=settled.transfers),
         {"order": show_order(after)},
-        quoted_symbols(desk, (order.symbol, *before.exposures)),
+        Prices((order.symbol, *before.exposures), opened=order.symbol, fired=fired),
     )
-    return _resting_on(decision, fired, gathered)
 
 
 def _end(order: Order, reason: str, gathered: Gathered) -> Decision:
@@ -114,7 +110,3 @@ def _latest(order: Order, desk: Desk) -> Quote | None:
     latest = pricing.usable_quote(desk.terms[order.symbol], desk.market)
     return None if isinstance(latest, Rejection) else latest
 
-
-def _resting_on(decision: Decision, fired: Quote, gathered: Gathered) -> Decision:
-    note = f"fired by {fired.bid}/{fired.ask} #{fired.sequence}"
-    return replace(decision, note=note)

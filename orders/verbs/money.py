@@ -20,7 +20,7 @@ from orders.rules import admission, valuation
 from orders.rules.facts import Portfolio, Transfer
 from orders.settlement import house
 from orders.verbs.admit import measure
-from orders.verbs.attempt import ATTEMPTS, Decision, Gathered, Needs, attempt, first_refusal, quoted_symbols
+from orders.verbs.attempt import ATTEMPTS, Decision, Gathered, Needs, Prices, attempt, first_refusal
 
 #: The broker's own account on the other side of each kind of movement.
 _COUNTERPART: dict[MoneyKind, str] = {
@@ -81,7 +81,7 @@ def _move(command: MoveMoney, gathered: Gathered) -> Decision | Rejection:
     return Decision(
         Changes(after, transfers=(line,)),
         {"transfer": _shown(line), "balance": text(after.balance), "credit": text(after.credit)},
-        quoted_symbols(desk, before.exposures) if command.kind == "withdrawal" else frozenset(),
+        Prices(tuple(before.exposures)) if command.kind == "withdrawal" else Prices(),
         note=command.reason,
     )
 
@@ -113,7 +113,7 @@ def _depart(command: TransferBetween, gathered: Gathered) -> Decision | Rejectio
             departed={gathered.command_id: leaving},
         ),
         {"transfer": _shown(line), "destination": str(command.destination)},
-        quoted_symbols(desk, before.exposures),
+        Prices(tuple(before.exposures)),
         note=command.reason,
     )
 
@@ -180,8 +180,9 @@ def _arrive(source: AccountRef, destination: AccountRef, transfer_id: str, leavi
         changes = Changes(after, transfers=(line,))
         cause = Cause("transfer_in", transfer_id, "transfer", f"system:{source}", answer={"transfer": _shown(line)})
         result = commit(state.portfolio, destination, changes, cause)
-        if result.outcome in ("DONE", "REPLAY"):
+        if result.outcome == "DONE":  # of a replay these changes are not what was written, nor this the version
             announce.after(destination, changes, state.config.group)
+        if result.outcome in ("DONE", "REPLAY"):
             return True
         if result.outcome != "CONFLICT":
             raise InvariantBroken(f"transfer {transfer_id} to {destination}: {result.outcome}; run audit")
@@ -196,8 +197,9 @@ def _note_arrival(source: AccountRef, transfer_id: str) -> bool:
             return True
         changes = Changes(changed(state.portfolio), arrived=(transfer_id,))
         result = commit(state.portfolio, source, changes, Cause("transfer_out", named, "arrived", "system:transfer"))
-        if result.outcome in ("DONE", "REPLAY"):
+        if result.outcome == "DONE":
             announce.after(source, changes, state.config.group)
+        if result.outcome in ("DONE", "REPLAY"):
             return True
     return False
 

@@ -13,7 +13,7 @@ from orders.rules import levels, pricing
 from orders.rules.facts import Flow, Order, side_of
 from orders.venues import venue_for
 from orders.verbs.admit import admit_fill, check_birth
-from orders.verbs.attempt import Decision, Gathered, Needs, attempt, first_refusal, quoted_symbols
+from orders.verbs.attempt import Decision, Gathered, Needs, Prices, attempt, first_refusal
 
 
 def open_order(command: OpenOrder) -> Done | Rejection:
@@ -46,7 +46,7 @@ def _decide(command: OpenOrder, gathered: Gathered) -> Decision | Rejection:
     return Decision(
         Changes(changed(settled.portfolio), born=(opened,), deals=settled.deals, transfers=settled.transfers),
         {"order": show_order(opened)},
-        quoted_symbols(desk, (command.symbol, *before.exposures)),
+        Prices((command.symbol, *before.exposures), opened=command.symbol),
         note="" if command.sending_orders is None else f"sending_orders={command.sending_orders}",
     )
 

@@ -12,7 +12,7 @@ from orders.rules.facts import Flow, Order, side_of
 from orders.rules.lifecycle import next_status
 from orders.venues import venue_for
 from orders.verbs.admit import admit_resting, check_birth, check_opening
-from orders.verbs.attempt import Decision, Gathered, Needs, attempt, first_refusal, order_of, quoted_symbols
+from orders.verbs.attempt import Decision, Gathered, Needs, Prices, attempt, first_refusal, order_of
 
 
 def place(command: PlacePending) -> Done | Rejection:
@@ -51,7 +51,7 @@ def _place(command: PlacePending, gathered: Gathered) -> Decision | Rejection:
     return Decision(
         Changes(changed(gathered.state.portfolio), born=(order,)),
         {"order": show_order(order)},
-        quoted_symbols(gathered.desk, (command.symbol, *gathered.state.portfolio.exposures)),
+        Prices((command.symbol, *gathered.state.portfolio.exposures), opened=command.symbol),
         note="" if command.sending_orders is None else f"sending_orders={command.sending_orders}",
     )
 
@@ -70,7 +70,7 @@ def _modify(command: ModifyPending, gathered: Gathered) -> Decision | Rejection:
     return Decision(
         Changes(changed(gathered.state.portfolio), changed=(after,)),
         {"order": show_order(after)},
-        quoted_symbols(gathered.desk, (order.symbol, *gathered.state.portfolio.exposures)),
+        Prices((order.symbol, *gathered.state.portfolio.exposures), opened=order.symbol),
     )
 
 

@@ -11,7 +11,7 @@ from orders.rules import admission, halts, levels, pricing
 from orders.rules.facts import Order
 from orders.rules.lifecycle import next_status
 from orders.venues import venue_for
-from orders.verbs.attempt import Decision, Gathered, Needs, attempt, first_refusal, order_of, quoted_symbols
+from orders.verbs.attempt import Decision, Gathered, Needs, Prices, attempt, first_refusal, order_of
 
 
 def protect(command: Protect) -> Done | Rejection:
@@ -40,7 +40,7 @@ def _decide(command: Protect, gathered: Gathered) -> Decision | Rejection:
     return Decision(
         Changes(changed(gathered.state.portfolio), changed=(after,)),
         {"order": show_order(after)},
-        frozenset() if command.level is None else quoted_symbols(gathered.desk, (order.symbol,)),
+        Prices() if command.level is None else Prices((order.symbol,), converted=False),
     )
 
 

@@ -12,7 +12,7 @@ from orders.book import keys
 from orders.book.account import commit, load
 from orders.book.connection import ledger
 from tests.book.looking import ACCOUNT, SPREAD, cause, contents, enter, node_of, opened, order
-from tests.fixtures.book import Book
+from tests.fixtures.book import Book, Cluster
 from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("book", ["cluster"], indirect=True)
@@ -146,3 +146,19 @@ def test_a_cluster_that_is_down_did_nothing(book: Book, without_a_slot: Callable
         load(ACCOUNT)
     with pytest.raises(LedgerUnavailable, match="nothing was done"):
         commit(state.portfolio, ACCOUNT, opened(state, order()), cause())
+
+
+def test_a_whole_batch_is_sent_to_the_successor(book: Book, move: Move, cluster: Cluster) -> None:
+    """The client's map names a node that is gone; each call of the batch goes to who has the slot now."""
+    assert ledger().run([("x", ("PING",))])
+    move.begin()
+    move.carry()
+    move.finish()
+    gone = move.source.connection_pool.connection_kwargs["port"]
+    (manager,) = [ledger()._connected().nodes_manager]  # type: ignore[union-attr]
+    stale = manager.slots_cache[SLOT][0]
+    assert stale.port == gone
+    stale.redis_connection.connection_pool.connection_kwargs["port"] = 1
+    stale.redis_connection.connection_pool.disconnect()
+    key = keys.portfolio(ACCOUNT)
+    assert ledger().run([(key, ("HGET", key, "version"))] * 3) == ["1", "1", "1"]

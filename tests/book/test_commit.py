@@ -25,7 +25,7 @@ from orders.book.account import (
     commit_call,
     load,
 )
-from orders.book.connection import ledger
+from orders.book.connection import Ledger, ledger
 from orders.rules.facts import Deal, Exposure, Portfolio, Quote, Transfer
 from tests.book.looking import ACCOUNT, CONFIG, SPREAD, cause, commit_as, contents, enter, opened, order, with_argument
 from tests.fixtures.book import Book
@@ -315,3 +315,20 @@ def test_a_count_that_lies_is_refused_before_anything_is_written(book: Book) -> 
     with pytest.raises(redis.ResponseError):
         ledger().run([call])
     assert contents(book) == before
+
+
+@both
+def test_the_version_is_read_before_anything_else(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read after its version can at worst cause a CONFLICT; what is read before it may be older than that."""
+    enter()
+    sent: list[tuple[Any, ...]] = []
+    send = Ledger._send
+
+    def noted(self: Ledger, client: Any, calls: Any, asking: bool) -> Any:
+        sent.extend(args for _, args in calls)
+        return send(self, client, calls, asking)
+
+    monkeypatch.setattr(Ledger, "_send", noted)
+    load(ACCOUNT, [_BORN.order_id], "CMD", all_orders=True)
+    assert sent[0] == ("HGETALL", keys.portfolio(ACCOUNT))
+    assert len(sent) == len(set(sent)) == 8

@@ -12,7 +12,7 @@ from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.ids import DEMO, KINDS, LIVE, AccountRef
 from orders.book import guard, keys
 from orders.book.account import Result, commit, load
-from orders.book.connection import ledger, unguarded_ledger
+from orders.book.connection import incarnation, ledger, unguarded_ledger
 from orders.messages import Done
 from tests.accounts import rows
 from tests.book.looking import contents
@@ -82,7 +82,7 @@ def test_opening_once_is_enough(floor: Floor) -> None:
     assert guard.clear() == []
     cleared = floor.book.market.smembers(keys.LEDGER_CLEARED)
     assert guard.clear() == []
-    assert floor.book.market.smembers(keys.LEDGER_CLEARED) == cleared == {floor.book.ledger.info("server")["run_id"]}
+    assert floor.book.market.smembers(keys.LEDGER_CLEARED) == cleared == {incarnation(floor.book.ledger.info())}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Levels that are touched: the first raw quote that fires each, what it fills at, and what must wait or never fire."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal as D
@@ -338,4 +339,5 @@ def test_the_journal_names_the_quote_that_fired(floor: Floor) -> None:
     floor.fire(order_id, "stop_loss", fired)
     floor.record()
     entry = JournalEntry.objects.get(account=str(floor.ref(LIVE)), verb="fire")
-    assert f'"note":"fired by 1.0951/1.0953 #{fired.sequence}"' in entry.body
+    named = json.loads(entry.body)["quotes"]
+    assert [(q["bid"], q["ask"], q["sequence"]) for q in named] == [("1.0951", "1.0953", str(fired.sequence))]

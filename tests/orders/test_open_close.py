@@ -5,9 +5,13 @@ from decimal import Decimal as D
 
 import pytest
 
+from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.ids import KINDS
-from orders.messages import Done
+from copytrading.kernel.rejections import Rejection
+from orders.messages import CloseOrder, Done
+from orders.verbs import close as closing
 from tests.fixtures.floor import Floor, id_of, reason_of
+from tests.fixtures.sessions import open_market
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,3 +126,39 @@ def test_record_and_audit_after_trading(floor: Floor) -> None:
     assert floor.differences() == []
     floor.record()
     assert floor.differences() == []
+
+
+def test_a_close_asks_only_for_the_rates_it_uses(make_floor: Callable[..., Floor]) -> None:
+    """EURGBP in a USD account: its profit is converted by GBPUSD. EURUSD, which its margin needed, may be old by now."""
+    floor = make_floor({symbol: {} for symbol in ("EURUSD", "EURGBP", "GBPUSD")})
+    open_market("EURUSD")
+    open_market("GBPUSD")
+    floor.quote("0.8500", "0.8502", "EURGBP")
+    floor.quote("1.3000", "1.3002", "GBPUSD")
+    order_id = id_of(floor.open("0.1", symbol="EURGBP"))
+    floor.book.market.hincrby("market:EURUSD", "stamp", -60_000)
+    assert isinstance(floor.stop(order_id, "0.8400"), Done)
+    assert isinstance(floor.close(order_id), Done)
+    assert reason_of(floor.open("0.1", symbol="EURGBP")) == "conversion_rate_unavailable"
+
+
+def test_close_all_tells_of_each_order_if_the_ledger_goes(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first is closed, then the ledger is gone: the answer must not say that nothing was done."""
+    ids = sorted(id_of(floor.open("0.1")) for _ in range(2))
+    really = closing.close
+
+    def then_gone(command: CloseOrder) -> Done | Rejection:
+        if command.order_id == ids[1]:
+            raise LedgerUnavailable("gone")
+        return really(command)
+
+    monkeypatch.setattr(closing, "close", then_gone)
+    first = floor.close_all(key="all")
+    assert [(r["order_id"], r["ok"], r.get("reason")) for r in first.answer["results"]] == [
+        (ids[0], True, None),
+        (ids[1], False, "ledger_unavailable"),
+    ]
+    monkeypatch.undo()
+    again = floor.close_all(key="all")
+    assert [r["ok"] for r in again.answer["results"]] == [True, True]
+    assert floor.state().portfolio.exposures == {}

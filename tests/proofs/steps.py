@@ -18,7 +18,7 @@ from redis.connection import AbstractConnection
 from orders import copy_rows
 
 OnStep = Callable[[str], None]
-_HELLOS = ("HELLO", "CLIENT", "PING", "INFO server", "SISMEMBER ledger_cleared", "SQL SELECT pg_catalog", "SQL SET ")
+_HELLOS = ("HELLO", "CLIENT", "PING", "INFO", "SISMEMBER ledger_cleared", "SQL SELECT pg_catalog", "SQL SET ")
 
 
 class Crash(BaseException):

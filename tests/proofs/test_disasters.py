@@ -19,6 +19,7 @@ import pytest
 from copytrading.env import BASE_DIR
 from copytrading.kernel.ids import KINDS
 from orders.book import keys
+from orders.book.connection import incarnation
 from tests.fixtures.servers import Stand
 from tests.fixtures.waiting import eventually
 
@@ -227,12 +228,12 @@ def lose_the_ledger(day: Day) -> None:
     day.stand.ledger.start()
     assert day.command("audit") == 2
     market, ledger = day.stand.market.client(), day.stand.ledger.client()
-    run_id = str(ledger.info("server")["run_id"])
+    started = incarnation(ledger.info())
     day.start("sweeper")
     eventually(lambda: "run audit, then rebuild_book" in day.log("sweeper"), limit_s=PATIENCE_S)
-    assert not market.sismember(keys.LEDGER_CLEARED, run_id)
+    assert not market.sismember(keys.LEDGER_CLEARED, started)
     assert day.command("rebuild_book") == 0
-    assert market.sismember(keys.LEDGER_CLEARED, run_id)
+    assert market.sismember(keys.LEDGER_CLEARED, started)
     day.start("worker_record")
     eventually(lambda: not day.unrecorded(), limit_s=PATIENCE_S, poll_s=0.2)
     assert day.command("audit") == 0, day.log("audit")

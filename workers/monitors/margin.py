@@ -120,8 +120,9 @@ class MarginMonitor(Worker):
         )
         try:
             outcome = carry_out(command)
-        except OutcomeUnknown:
-            return  # the latch is looked at again on the next pass
+        except (OutcomeUnknown, InvariantBroken) as error:  # the latch is looked at again on the next pass
+            self._log.error("margin_call_failed", account=str(account), error=str(error))
+            return
         if not isinstance(outcome, Rejection):
             level = "none" if measured.level is None else text(round(measured.level, 2))
             self._log.warning("margin_call" if called else "margin_call_over", account=str(account), margin_level=level)

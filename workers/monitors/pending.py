@@ -29,7 +29,8 @@ from workers.base import Worker
 from workers.monitors.levels import SIDES, LevelBook
 
 REREAD_S = 60.0
-#: So many levels, drawn by chance, are looked at with each re-reading, so that those of ended orders do not pile up.
+#: At least so many levels, or a fifth of all, drawn by chance, are looked at with each re-reading, so that those of
+#: ended orders do not pile up.
 LOOKED_AT = 500
 EXPIRY_EVERY_S = 1.0
 WAIT_S = 1.0
@@ -117,7 +118,7 @@ class PendingMonitor(Worker):
             for member, score in _pairs(rows):
                 if level := level_from_member(*named, member, score):
                     found.append(level)
-        gone = never_to_fire(ledger(), random.sample(found, min(LOOKED_AT, len(found))))
+        gone = never_to_fire(ledger(), random.sample(found, min(len(found), max(LOOKED_AT, len(found) // 5))))
         ledger().run([drop_call(level) for level in gone])
         self._levels.replace(set(found).difference(gone))
         self._waiting.clear()
@@ -178,6 +179,10 @@ class PendingMonitor(Worker):
             self._about(level).critical("level_broken", error=str(error), advice="run audit")
             heappush(self._waiting, (clock.monotonic() + BROKEN_WAIT_S, level))
             return
+        except LedgerUnavailable as error:  # nor must one that was lost; if all is down, the next step tells
+            self._about(level).error("level_waits", reason="ledger_unavailable", detail=str(error))
+            heappush(self._waiting, (clock.monotonic() + WAIT_S, level))
+            return
         if isinstance(outcome, Rejection) and not _is_gone(level, outcome):
             self._put_back(level, outcome)
             return
@@ -233,6 +238,9 @@ class PendingMonitor(Worker):
             outcome = carry_out(command)
         except (LedgerUnavailable, OutcomeUnknown) as error:
             self._log.warning("expiry_waits", order=order_id, error=str(error))
+            return False
+        except InvariantBroken as error:
+            self._log.critical("expiry_broken", order=order_id, error=str(error), advice="run audit")
             return False
         if isinstance(outcome, Rejection) and outcome.reason not in _GONE:
             self._log.info("expiry_waits", order=order_id, reason=outcome.reason.name)
