@@ -129,7 +129,7 @@ def test_record_and_audit_after_trading(floor: Floor) -> None:
 
 
 def test_a_close_asks_only_for_the_rates_it_uses(make_floor: Callable[..., Floor]) -> None:
-    """EURGBP in a USD account: its profit is converted by GBPUSD. EURUSD, which its margin needed, may be old by now."""
+    """EURGBP in a USD account: profit is converted by GBPUSD. EURUSD, which its margin needed, may be old by now."""
     floor = make_floor({symbol: {} for symbol in ("EURUSD", "EURGBP", "GBPUSD")})
     open_market("EURUSD")
     open_market("GBPUSD")
