@@ -13,6 +13,7 @@ pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.book", "tests.fixtur
 # A terminated run stops its servers as an interrupted one does.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
+
 @pytest.fixture(scope="session", autouse=True)
 def _quick_flush() -> None:
     """Emptying the tables after a test does not make all permissions anew, which takes longer than most tests."""

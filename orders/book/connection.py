@@ -84,7 +84,7 @@ class Ledger:
         self._guarded = guarded
         self._lock = threading.Lock()
         self._client: redis.Redis | redis.RedisCluster | None = None
-        self._looked_at = float("-inf")
+        self._looked_at = 0.0
 
     def run(self, calls: Sequence[Call]) -> list[Any]:
         """The answers, in order.

@@ -67,9 +67,7 @@ def _minute_mids(path: Path, begin_ms: int, end_ms: int) -> dict[int, D]:
         ("histdata/eurusd-ticks-2020-01.csv.gz", 9_500, ("2020-01-01 22:00:00.065", "EURUSD", "1.1212", "1.12172")),
     ],
 )
-def test_tables_are_read_whole_and_in_order(
-    name: str, count: int, first: tuple[str, str, str, str]
-) -> None:
+def test_tables_are_read_whole_and_in_order(name: str, count: int, first: tuple[str, str, str, str]) -> None:
     ticks = list(recognise(REAL / name).ticks())
     utc, symbol, bid, ask = first
     assert (len(ticks), ticks[0]) == (count, Tick(at(utc), symbol, D(bid), D(ask)))

@@ -22,7 +22,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if name not in given}
     return subprocess.run(
         [sys.executable, "manage.py", *arguments, "--skip-checks"],
-        cwd=BASE_DIR, env=environ | {"DATA_DIR": str(folders.fresh())}, capture_output=True, text=True, check=False,
+        cwd=BASE_DIR,
+        env=environ | {"DATA_DIR": str(folders.fresh())},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

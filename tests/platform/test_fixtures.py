@@ -56,7 +56,11 @@ def test_a_child_process_sees_the_database_of_the_test(environ: dict[str, str]) 
     ask = "from django.db import connection as c; c.ensure_connection(); print(c.settings_dict['NAME'])"
     told = subprocess.run(
         [sys.executable, "manage.py", "shell", "--no-imports", "-c", ask],
-        cwd=BASE_DIR, env=environ, capture_output=True, text=True, check=True,
+        cwd=BASE_DIR,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert told.stdout.strip() == connection.settings_dict["NAME"]
 

@@ -45,7 +45,7 @@ def test_a_recorder_that_dies_before_any_step(floor: Floor) -> None:
         floor.open("0.01")
         killed = child(record_once, dies_before=number).ended()
         sweep()
-        assert child(record_once).ended() is False
+        record_once()
         version = load(ref).portfolio.version
         assert rows_of(LIVE).get(pk=ref.id).recorded_version == version
         assert JournalEntry.objects.filter(account=str(ref)).count() == version
@@ -87,6 +87,7 @@ class Levels:
 
     def __init__(self, floor: Floor) -> None:
         self.floor = floor
+        floor.book.ledger.delete(keys.QUEUE_LEVELS)  # news of earlier rounds, which a monitor reads at its start
         self.quote("1.1000", "1.1002")
         self.stopped = id_of(floor.open("0.2", stop_loss=D("1.0950")))
         self.resting = id_of(floor.place("1.0960", "0.1", stop_loss=D("1.0500")))
@@ -114,26 +115,27 @@ class Levels:
 def test_a_monitor_that_dies_before_any_step(floor: Floor) -> None:
     """Each level fires once: by the monitor that died, or by the one after it, on the next quote that touches it."""
     floor.money("deposit", "100000")  # each round loses a little
-    killed, number = True, 0
+    killed, number, all_levels = True, 0, []
     while killed:
         number += 1
         assert number < MANY
         levels = Levels(floor)
         killed = child(watch_one_tick(levels.touch), dies_before=number).ended()
-        assert child(watch_one_tick(levels.touch)).ended() is False
+        watch_one_tick(levels.touch)()
         sweep()
         stopped, resting = floor.order(levels.stopped), floor.order(levels.resting)
         assert (stopped.status, stopped.reason, stopped.close_price) == ("CLOSED", "stop_loss", D("1.0947"))
         assert (resting.status, resting.open_price) == ("OPEN", D("1.0951"))
         assert floor.order(levels.kept).status == "OPEN"
         assert levels.left_in_the_index() == []
-        floor.record()
-        for order_id, entries in ((levels.stopped, ["in", "out"]), (levels.resting, ["in"]), (levels.kept, ["in"])):
-            deals = Deal.objects.filter(order_id=order_id).order_by("version")
-            assert [deal.entry for deal in deals] == entries
         levels.end()
+        all_levels.append(levels)
     assert number > 20, "the monitor took this many steps"
     floor.record()
+    for levels in all_levels:
+        for order_id in (levels.stopped, levels.resting, levels.kept):
+            deals = Deal.objects.filter(order_id=order_id).order_by("version")
+            assert [deal.entry for deal in deals] == ["in", "out"]
     assert floor.differences() == []
 
 
