@@ -5,10 +5,16 @@ import signal
 import pytest
 from django.conf import settings
 from django.test import TransactionTestCase
+from hypothesis import settings as hypothesis
 
 from tests.fixtures import folders
 
 pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.book", "tests.fixtures.floor", "tests.fixtures.watch"]
+
+# The suite tries the same examples each time; `--hypothesis-profile=explore` looks for new ones.
+hypothesis.register_profile("suite", deadline=None, derandomize=True)
+hypothesis.register_profile("explore", deadline=None, max_examples=500)
+hypothesis.load_profile("suite")
 
 # A terminated run stops its servers as an interrupted one does.
 signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -262,7 +262,7 @@ class Model:
         account.balance -= amount
 
     def expect_transfer(self, account: Account, destination: str, amount: Decimal) -> str | None:
-        return OPENING.get(account.status) or self.expect_withdrawal(account, amount)
+        return ANYTHING.get(account.status) or self.expect_withdrawal(account, amount)
 
     def apply_transfer(self, account: Account, destination: str, amount: Decimal) -> None:
         account.balance -= amount

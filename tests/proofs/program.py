@@ -215,8 +215,10 @@ class Program:
     # How it is held against the model
 
     def ask(self, name: str, verb: str, faulty: bool = False, **values: Any) -> None:
-        self.asked.append(Asked(name, verb, values, self.command(name, verb, values)))
-        self.send(self.asked[-1], faulty)
+        asked = Asked(name, verb, values, self.command(name, verb, values))
+        same = [before for before in self.asked if before.id == asked.id]  # one level fires under one key, whoever asks
+        self.asked += [] if same else [asked]
+        self.send((same or [asked])[0], faulty)
 
     def send(self, asked: Asked, faulty: bool) -> None:
         if asked.verb == "fire" and asked.answer is None:
