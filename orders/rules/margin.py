@@ -114,7 +114,7 @@ def reserved_margin(
     `mt5_hedged` is like `net` while a symbol's margins per lot are alike. Where they are not, a dear
     order may fill and a cheap one not, so between the corners of a leg stand the steps on which its
     fills come dearest first: no leg of as many lots has more margin. What lies between two steps can
-    exceed them by a hair (0.1 % where margins per lot differ by a fifth), which is let pass.
+    exceed them by a hair (below 0.2 % where margins per lot differ by a fifth), which is let pass.
     """
     by_symbol: dict[str, list[InFlight]] = {}
     for each in in_flight:
