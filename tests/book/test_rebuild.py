@@ -34,8 +34,8 @@ both = pytest.mark.parametrize("book", ["single", "cluster"], indirect=True)
 
 def lose_everything(floor: Floor) -> None:
     """Both instances are empty and the ledger has been started anew."""
-    for node in (*floor.book.ledger_nodes, floor.book.market):
-        node.flushdb()
+    floor.book.flush()
+    floor.book.market.delete(keys.LEDGER_CLEARED)
     forget()
     floor.quote("1.1010", "1.1012")
 
