@@ -44,7 +44,8 @@ MARKET_CONFIG = {"appendonly": "no"}
 #: PostgreSQL refuses to run as root, so root runs it as this user.
 SYSTEM_USER = "embedded_postgres"
 POSTGRESQL_CONFIG = {"listen_addresses": "", "max_connections": "100", "timezone": "UTC", "log_timezone": "UTC"}
-_VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+#: Survives a kill of the server, which `synchronous_commit` off would not, and no power cut.
+_VOLATILE = {"fsync": "off", "full_page_writes": "off"}
 
 
 class ServerFailed(Exception):
