@@ -19,6 +19,7 @@ class Command:
     """`principal` asked for it ("user:3", "key:8", "system:pending_monitor"); `key` makes repeating it harmless.
 
     `staff` means the principal acts as the broker: account status does not bind it, and it may route orders.
+    `reason` is why, in the principal's words; the journal keeps it.
     """
 
     verb: ClassVar[str]
@@ -26,6 +27,7 @@ class Command:
     principal: str
     key: str
     staff: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from accounts.models.account import (
     rows_of,
 )
 from accounts.models.api_key import ApiKey, Scope
+from accounts.models.audit_entry import AuditEntry
 from accounts.models.currency import Currency
 from accounts.models.group import CommissionKind, CommissionTiming, Group, GroupInstrument, HedgingModeChoice, SwapKind
 from accounts.models.halt import Halt
@@ -23,6 +24,7 @@ __all__ = [
     "ACCOUNT_MODELS",
     "AccountStatus",
     "ApiKey",
+    "AuditEntry",
     "CommissionKind",
     "CommissionTiming",
     "CopyFollowerAccount",

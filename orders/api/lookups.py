@@ -10,17 +10,15 @@ from accounts.access import ORDER_NOT_FOUND
 from accounts.api.base import ApiView, principal
 from accounts.api.problems import Refused
 from copytrading.kernel import decimals
-from copytrading.kernel.errors import InvariantBroken
-from copytrading.kernel.ids import AccountRef, account_of
+from copytrading.kernel.ids import account_of
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.answers import show_order, show_time
 from orders.api.commands import account_in_path
 from orders.api.permission import require
-from orders.book.account import NotInBook, load
 from orders.book.record import recorded_order
-from orders.rules.facts import Order, Valuation
-from orders.verbs.admit import measure
-from orders.verbs.attempt import Gathered, Needs, gather
+from orders.looking.account import live_orders, order_in_book, valued
+from orders.rules.facts import Valuation
+from orders.verbs.attempt import Gathered
 
 
 class OneOrder(ApiView):
@@ -35,7 +33,7 @@ class OneOrder(ApiView):
         except Refused as refused:
             hidden = refused.rejection.reason is Reason.account_not_found
             raise (Refused(ORDER_NOT_FOUND) if hidden else refused) from None
-        order = _in_book(account, order_id) or recorded_order(order_id)
+        order = order_in_book(account, order_id) or recorded_order(order_id)
         if order is None:
             raise Refused(ORDER_NOT_FOUND)
         return Response({"ok": True, "order": show_order(order)})
@@ -47,38 +45,11 @@ class OneAccount(ApiView):
     def get(self, request: Request, user_type: str, user_id: str) -> Response:
         account = account_in_path(user_type, user_id)
         require(principal(request), "view", account)
-        gathered, worth = _valued(account)
-        orders = sorted(gathered.state.orders.values(), key=lambda order: (order.created_at_ms, order.order_id))
-        return Response(
-            {"ok": True, "account": _show_account(gathered, worth), "orders": [show_order(order) for order in orders]}
-        )
-
-
-def _in_book(account: AccountRef, order_id: str) -> Order | None:
-    try:
-        return load(account, (order_id,)).orders.get(order_id)
-    except NotInBook:
-        return None
-
-
-def _valued(account: AccountRef) -> tuple[Gathered, Valuation | Rejection]:
-    """What the book holds, and what it is worth; without the prices it takes, why there is no worth."""
-    gathered = _gathered(account, prices=True)
-    if isinstance(gathered, Gathered):
-        return gathered, measure(gathered.state.portfolio, gathered.desk)
-    if gathered.reason is not Reason.no_price:
-        raise Refused(gathered)
-    unpriced = _gathered(account, prices=False)
-    if isinstance(unpriced, Rejection):
-        raise Refused(unpriced)
-    return unpriced, gathered
-
-
-def _gathered(account: AccountRef, *, prices: bool) -> Gathered | Rejection:
-    gathered = gather(account, "", Needs(all_orders=True, prices=prices))
-    if isinstance(gathered, Gathered | Rejection):
-        return gathered
-    raise InvariantBroken(f"{account}: a look without a command found a stored answer; report this with the request")
+        seen = valued(account)
+        if isinstance(seen, Rejection):
+            raise Refused(seen)
+        orders = [show_order(order) for order in live_orders(seen[0])]
+        return Response({"ok": True, "account": _show_account(*seen), "orders": orders})
 
 
 def _show_account(gathered: Gathered, worth: Valuation | Rejection) -> dict[str, Any]:

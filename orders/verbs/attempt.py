@@ -63,7 +63,10 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What shall become true, what the client is told, and the prices it rests on: it holds no longer than they."""
+    """What shall become true, what the client is told, and the prices it rests on: it holds no longer than they.
+
+    `note` is what the journal tells beside the command's own reason.
+    """
 
     changes: Changes
     answer: dict[str, Any]
@@ -105,7 +108,7 @@ def attempt(command: Command, decide: Decide, needs: Needs, *, identity: str = "
             principal=command.principal,
             answer=decision.answer,
             valid_until_ms=_valid_until(decision.prices, gathered.desk),
-            note=decision.note,
+            note="; ".join(filter(None, (decision.note, command.reason))),
         )
         changes = replace(decision.changes, quotes=_quotes(decision.prices, gathered.desk))
         result = commit(gathered.state.portfolio, command.account, changes, cause)

@@ -33,7 +33,6 @@ def _decide(command: Configure, gathered: Gathered) -> Decision | Rejection:
     return Decision(
         Changes(changed(portfolio), config=after),
         {"before": encode(before), "after": encode(after)},
-        note=command.reason,
     )
 
 

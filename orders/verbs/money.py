@@ -82,7 +82,6 @@ def _move(command: MoveMoney, gathered: Gathered) -> Decision | Rejection:
         Changes(after, transfers=(line,)),
         {"transfer": _shown(line), "balance": text(after.balance), "credit": text(after.credit)},
         Prices(tuple(before.exposures)) if command.kind == "withdrawal" else Prices(),
-        note=command.reason,
     )
 
 
@@ -114,7 +113,6 @@ def _depart(command: TransferBetween, gathered: Gathered) -> Decision | Rejectio
         ),
         {"transfer": _shown(line), "destination": str(command.destination)},
         Prices(tuple(before.exposures)),
-        note=command.reason,
     )
 
 
