@@ -18,7 +18,7 @@ from accounts.models import User
 from copytrading.kernel import clock
 from copytrading.kernel.ids import DEMO, LIVE
 from tests.accounts import rows
-from tests.api.conftest import (
+from tests.fixtures.desk import (
     CANCEL,
     CLOSE,
     CLOSE_ALL,

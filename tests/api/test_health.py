@@ -10,7 +10,7 @@ from copytrading.kernel import clock
 from orders.api.health import WORKERS
 from orders.book import connection, keys
 from tests.api.away import postgresql_away, redis_away
-from tests.api.conftest import Desk
+from tests.fixtures.desk import Desk
 
 
 def beat(desk: Desk, *workers: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from copytrading.kernel.ids import LIVE
 from copytrading.wsgi import application
-from tests.api.conftest import EXECUTE, Desk
+from tests.fixtures.desk import EXECUTE, Desk
 
 BUY = {"symbol": "EURUSD", "order_type": "BUY", "order_quantity": "0.5"}
 

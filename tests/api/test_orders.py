@@ -7,7 +7,7 @@ import pytest
 from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, LIVE, STRATEGY_PROVIDER
 from orders.book.account import load
 from tests.accounts import rows
-from tests.api.conftest import (
+from tests.fixtures.desk import (
     CANCEL,
     CLOSE,
     CLOSE_ALL,

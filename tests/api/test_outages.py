@@ -15,7 +15,7 @@ from orders.book import connection, keys
 from orders.book.account import load
 from orders.recorder import record
 from tests.api.away import postgresql_away
-from tests.api.conftest import CLOSE, EXECUTE, Desk
+from tests.fixtures.desk import CLOSE, EXECUTE, Desk
 
 BUY = {"symbol": "EURUSD", "order_type": "BUY", "order_quantity": "0.5"}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from copytrading.kernel.ids import LIVE
-from tests.api.conftest import Desk
+from tests.fixtures.desk import Desk
 
 
 def test_a_dealer_moves_money_with_a_reason_once(desk: Desk) -> None:
