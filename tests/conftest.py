@@ -9,7 +9,13 @@ from hypothesis import settings as hypothesis
 
 from tests.fixtures import folders
 
-pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.book", "tests.fixtures.floor", "tests.fixtures.desk", "tests.fixtures.watch"]
+pytest_plugins = [
+    "tests.fixtures.servers",
+    "tests.fixtures.book",
+    "tests.fixtures.floor",
+    "tests.fixtures.desk",
+    "tests.fixtures.watch",
+]
 
 # The suite tries the same examples each time; `--hypothesis-profile=explore` looks for new ones.
 hypothesis.register_profile("suite", deadline=None, derandomize=True)
