@@ -141,6 +141,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Order execution and copy trading",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["accounts.api.schema.describe"],
     # Served from our own static files: no page loads anything from another host.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

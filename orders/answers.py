@@ -5,7 +5,8 @@ from typing import Any
 
 from copytrading.kernel import clock
 from copytrading.kernel.decimals import text
-from orders.rules.facts import Order
+from copytrading.kernel.ids import KINDS, AccountRef
+from orders.rules.facts import Deal, Order, Transfer
 
 
 def show_order(order: Order) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def show_order(order: Order) -> dict[str, Any]:
         "stop_loss": _optional(order.stop_loss),
         "take_profit": _optional(order.take_profit),
         "expires_at": show_time(order.expires_at_ms),
-        "margin": text(order.margin),
+        "initial_margin": text(order.margin),
         "commission": text(order.commission),
         "profit": text(order.profit),
         "swap": text(order.swap),
@@ -38,6 +39,35 @@ def show_order(order: Order) -> dict[str, Any]:
         "opened_at": show_time(order.opened_at_ms),
         "closed_at": show_time(order.closed_at_ms),
         "version": order.version,
+    }
+
+
+def show_deal(account: AccountRef, version: int, line: int, deal: Deal) -> dict[str, Any]:
+    return {
+        "deal_id": f"deal_{KINDS[account.kind]}{account.id}_{version}_{line}",
+        "order_id": deal.order_id,
+        "user_type": account.kind,
+        "user_id": account.id,
+        "symbol": deal.symbol,
+        "side": deal.side,
+        "entry": deal.entry,
+        "quantity": text(deal.lots),
+        "price": text(deal.price),
+        "profit": text(deal.profit),
+        "commission": text(deal.commission),
+        "swap": text(deal.swap),
+        "at": show_time(deal.at_ms),
+    }
+
+
+def show_transfer(transfer: Transfer) -> dict[str, Any]:
+    return {
+        "kind": transfer.kind,
+        "amount": text(transfer.amount),
+        "currency": transfer.currency,
+        "debit": transfer.debit,
+        "credit": transfer.credit,
+        "reason": transfer.reason,
     }
 
 

@@ -22,7 +22,7 @@ from orders.book import codec, keys
 from orders.book.connection import Call, Ledger, ledger
 from orders.book.streams import mark_call, trim_call
 from orders.models import Order as OrderRecord
-from orders.rules.facts import Config, Deal, Order, Portfolio, Transfer
+from orders.rules.facts import Config, Deal, Order, Portfolio, Quote, Transfer
 from orders.rules.lifecycle import TERMINAL
 
 ENTRIES_AT_ONCE = 500
@@ -42,11 +42,16 @@ class Entry:
     at_ms: int
     principal: str
     command_id: str
+    note: str
     portfolio: Portfolio
     config: Config | None
     orders: tuple[Order, ...]
     deals: tuple[Deal, ...]
     transfers: tuple[Transfer, ...]
+
+    def quotes(self) -> list[Quote]:
+        """The prices that were decided on."""
+        return [codec.decode(Quote, each) for each in codec.from_json(self.body)["quotes"]]
 
 
 @dataclass(slots=True)
@@ -97,6 +102,7 @@ def parse(account: AccountRef, version: int, predecessor: int, body: str) -> Ent
             at_ms=read["at_ms"],
             principal=read["by"],
             command_id=read["command_id"],
+            note=read["note"],
             portfolio=codec.decode_portfolio(read["portfolio"]),
             config=codec.decode_config(read["config"]) if "config" in read else None,
             orders=tuple(codec.decode_order(each) for each in read["orders"]),
@@ -105,6 +111,42 @@ def parse(account: AccountRef, version: int, predecessor: int, body: str) -> Ent
         )
     except (KeyError, ValueError, TypeError) as error:
         raise InvariantBroken(f"journal entry {version} of {account} is unreadable: {error!r}") from error
+
+
+def unrecorded(accounts: Collection[AccountRef], most: int, *, book: Ledger | None = None) -> list[Entry]:
+    """The newest `most` entries in all (a share each account) that the record may lack, in order of version.
+
+    Rows read after this call and these entries together miss nothing: what was folded in and trimmed
+    meanwhile is in the rows. An entry that is not readable is left to the recorder's alarm, with all before it.
+    """
+    book = book or ledger()
+    recorded = _versions(accounts)
+    share = max(20, most // max(1, len(recorded)))
+    calls: list[Call] = []
+    for account, version in recorded.items():
+        key = keys.journal(account)
+        calls.append((key, ("XREVRANGE", key, "+", f"({version}-0", "COUNT", share)))
+    found: list[Entry] = []
+    for account, answer in zip(recorded, book.run(calls), strict=True):
+        newest: list[Entry] = []
+        for version, predecessor, body in _split(answer):
+            try:
+                newest.append(parse(account, version, predecessor, body))
+            except InvariantBroken as error:
+                _log.error("journal_entry_unreadable", account=str(account), version=version, error=str(error))
+                break
+        found.extend(reversed(newest))
+    return found
+
+
+def _versions(accounts: Collection[AccountRef]) -> dict[AccountRef, int]:
+    """Recorded versions, without a lock; an account without a row is left out."""
+    recorded: dict[AccountRef, int] = {}
+    for kind in KINDS:
+        if ids := [account.id for account in accounts if account.kind == kind]:
+            for pk, version in rows_of(kind).filter(pk__in=ids).values_list("pk", "recorded_version"):
+                recorded[AccountRef(kind, pk)] = version
+    return recorded
 
 
 def _locked_versions(accounts: Collection[AccountRef]) -> dict[AccountRef, int]:
@@ -127,16 +169,14 @@ def _read(book: Ledger, recorded: dict[AccountRef, int]) -> dict[AccountRef, lis
     for account, version in recorded.items():
         key = keys.journal(account)
         calls.append((key, ("XRANGE", key, f"({version}-0", "+", "COUNT", ENTRIES_AT_ONCE)))
-    answers = book.run(calls)
-    return {
-        account: [(int(name.partition("-")[0]), int(values["prev"]), values["body"]) for name, values in answer]
-        for account, answer in zip(recorded, answers, strict=True)
-    }
+    return {account: _split(answer) for account, answer in zip(recorded, book.run(calls), strict=True)}
 
 
-def _in_order(
-    account: AccountRef, read: Sequence[tuple[int, int, str]], recorded: int, done: Recorded
-) -> list[Entry]:
+def _split(answer: Sequence[tuple[str, dict[str, str]]]) -> list[tuple[int, int, str]]:
+    return [(int(name.partition("-")[0]), int(values["prev"]), values["body"]) for name, values in answer]
+
+
+def _in_order(account: AccountRef, read: Sequence[tuple[int, int, str]], recorded: int, done: Recorded) -> list[Entry]:
     """The entries that follow one another from the recorded version on; a wrong one parks the account."""
     entries: list[Entry] = []
     last = recorded

@@ -11,6 +11,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSetMixin
 
 from accounts.access import Principal
 from accounts.api.authentication import BearerAuthentication
@@ -51,6 +52,10 @@ class ApiView(APIView):
         final = super().finalize_response(request, response, *args, **kwargs)
         final["Cache-Control"] = "no-store"
         return final
+
+
+class ApiViewSet(ViewSetMixin, ApiView):
+    """Views whose actions are named where their paths are: `as_view({"get": "list"})`."""
 
 
 def principal(request: Request) -> Principal:

@@ -58,10 +58,15 @@ def body_of(request: Request) -> dict[str, Any]:
     """The request's JSON object. An empty body is none, whatever its media type is called."""
     # Only StrictJSONParser fills it, and that gives an object or raises.
     parsed = cast(dict[str, Any], request.data)
-    if not parsed and request.stream is None:
+    if not parsed and is_empty(request):
         _require_json(request.content_type or "")
         raise _invalid("The body is empty.")
     return parsed
+
+
+def is_empty(request: Request) -> bool:
+    """Whether nothing was sent at all, not even {}."""
+    return request.stream is None
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """Log-in and log-out of people. Services need neither: they send their API key."""
 
+from typing import Any
+
 import structlog
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
 from knox.crypto import hash_token
 from knox.models import AuthToken
+from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,7 +26,26 @@ from copytrading.kernel.rejections import Reason, Rejection
 log = structlog.get_logger(__name__)
 
 
+class LoggedInUser(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    role = serializers.CharField()
+
+
+class LoggedIn(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
+    token = serializers.CharField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    user = LoggedInUser()
+
+
+class LoggedOut(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
+
+
 class Credentials(StrictSerializer):
+    """Log in: user name and password for a token that expires."""
+
     username = TextField(max_length=150)
     password = SecretField(max_length=256)
 
@@ -35,6 +57,7 @@ class LogIn(ApiView):
     permission_classes = (AllowAny,)
     throttle_classes = (LogInThrottle,)
     body = Credentials
+    answer = LoggedIn
 
     def post(self, request: Request) -> Response:
         given = self.body(data=body_of(request))
@@ -53,6 +76,8 @@ class LogIn(ApiView):
 
 class LogOut(ApiView):
     """Takes back the token it is sent with."""
+
+    answer = LoggedOut
 
     def post(self, request: Request) -> Response:
         token = bearer_token(request)

@@ -33,7 +33,7 @@ from accounts.models.group import Group
 from accounts.models.user import User
 from copytrading.kernel import clock
 from copytrading.kernel.decimals import ZERO
-from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, KINDS, LIVE, STRATEGY_PROVIDER, AccountRef
+from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, FIRST_NUMBER, KINDS, LIVE, STRATEGY_PROVIDER, AccountRef
 
 #: Written by the recorder alone once the row exists.
 RECORDED = (
@@ -60,8 +60,8 @@ class Routing(TextChoices):
 
 
 def _account_number(kind: str) -> GeneratedField:
-    """L10000017 for live account 17: made by the database from the id, so that nobody types or repeats one."""
-    number_of_id = Cast(F("id") + Value(10_000_000), CharField())
+    """`AccountRef.number`, made by the database from the id, so that nobody types or repeats one."""
+    number_of_id = Cast(F("id") + Value(FIRST_NUMBER), CharField())
     return GeneratedField(
         expression=Concat(Value(KINDS[kind].upper()), number_of_id),
         output_field=CharField(max_length=24),

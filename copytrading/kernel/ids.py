@@ -21,6 +21,9 @@ COPY_FOLLOWER = "copy_follower"
 KINDS: dict[str, str] = {LIVE: "l", DEMO: "d", STRATEGY_PROVIDER: "s", COPY_FOLLOWER: "c"}
 _KIND_OF = {letter: kind for kind, letter in KINDS.items()}
 
+#: Account numbers count from here, so that all have the same length for long.
+FIRST_NUMBER = 10_000_000
+
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
 _ORDER_ID = re.compile(r"ord_([ldsc])([1-9][0-9]{0,17})_([0-9A-Z]{13})", re.ASCII)
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._]{1,15}", re.ASCII)
@@ -40,6 +43,11 @@ class AccountRef:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
+
+    @property
+    def number(self) -> str:
+        """As people write it: L10000017 for live:17."""
+        return f"{KINDS[self.kind].upper()}{FIRST_NUMBER + self.id}"
 
     @classmethod
     def parse(cls, name: str) -> "AccountRef":

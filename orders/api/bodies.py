@@ -1,6 +1,7 @@
 """The bodies that ask for something, one class a path: shape only, then a command. Rules are asked later."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from accounts.access import ORDER_NOT_FOUND, Principal
@@ -31,7 +32,7 @@ from orders.messages import (
     PlacePending,
     Protect,
 )
-from orders.rules.facts import PENDING_TYPES
+from orders.rules.facts import MARKET_TYPES, PENDING_TYPES
 
 
 def price_field(*, required: bool = True) -> PlainDecimalField:
@@ -43,14 +44,20 @@ def lots_field(*, required: bool = True) -> PlainDecimalField:
 
 
 class Body(StrictSerializer):
-    """What every command may carry: a key that makes sending it again harmless."""
+    """What every command carries: the account it is about, and perhaps a key that makes sending it again harmless."""
 
+    user_type = AccountKindField()
+    user_id = AccountIdField()
     idempotency_key = IdempotencyKeyField(required=False)
 
     @property
     def asked(self) -> dict[str, Any]:
         values: dict[str, Any] = self.validated_data
         return values
+
+    @property
+    def account(self) -> AccountRef:
+        return AccountRef(self.asked["user_type"], self.asked["user_id"])
 
     def to_command(self, asker: Principal, account: AccountRef, key: str) -> Command:
         raise NotImplementedError
@@ -60,18 +67,7 @@ class Body(StrictSerializer):
         return {"account": account, "principal": asker.name, "key": key, "staff": asker.deals}
 
 
-class AccountBody(Body):
-    """Names the account it is about."""
-
-    user_type = AccountKindField()
-    user_id = AccountIdField()
-
-    @property
-    def account(self) -> AccountRef:
-        return AccountRef(self.asked["user_type"], self.asked["user_id"])
-
-
-class OrderBody(AccountBody):
+class OrderBody(Body):
     """Names an order of the account."""
 
     order_id = OrderIdField()
@@ -82,9 +78,11 @@ class OrderBody(AccountBody):
         return {**super().by(asker, account, key), "order_id": self.asked["order_id"]}
 
 
-class Execute(AccountBody):
+class Execute(Body):
+    """Open an order at the market. 201 when it is filled, 202 when it waits for the provider."""
+
     symbol = SymbolField()
-    order_type = ChoiceField(["BUY", "SELL"], reason=Reason.invalid_order_type)
+    order_type = ChoiceField(MARKET_TYPES, reason=Reason.invalid_order_type)
     order_quantity = lots_field()
     order_price = price_field(required=False)
     max_deviation_points = PlainDecimalField(max_digits=8, sign="not_negative", required=False)
@@ -107,7 +105,9 @@ class Execute(AccountBody):
         )
 
 
-class Place(AccountBody):
+class Place(Body):
+    """Place an order that rests until its price is touched."""
+
     symbol = SymbolField()
     order_type = ChoiceField(PENDING_TYPES, reason=Reason.invalid_order_type)
     order_quantity = lots_field()
@@ -132,8 +132,38 @@ class Place(AccountBody):
         )
 
 
+class StrategyOrder(Body):
+    """Open an order of a strategy at the market, or place one that rests: all six order types."""
+
+    symbol = SymbolField()
+    order_type = ChoiceField([*MARKET_TYPES, *PENDING_TYPES], reason=Reason.invalid_order_type)
+    order_quantity = lots_field()
+    order_price = price_field(required=False)
+    max_deviation_points = PlainDecimalField(max_digits=8, sign="not_negative", required=False)
+    stop_loss = price_field(required=False)
+    take_profit = price_field(required=False)
+    expires_at = TimeField(required=False)
+    sending_orders = RoutingField(required=False)
+
+    def to_internal_value(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        values = super().to_internal_value(data)
+        rests = values["order_type"] in PENDING_TYPES
+        if rests and "order_price" not in values:
+            detail = f"A {values['order_type']} needs its price."
+            raise Refused(Rejection(Reason.missing_fields, detail, {"order_price": "missing"}))
+        odd = "max_deviation_points" if rests else "expires_at"
+        if odd in values:
+            detail = f"A {values['order_type']} has no {odd}."
+            raise Refused(Rejection(Reason.invalid_fields, detail, {odd: "leave it out for this order type"}))
+        return values
+
+    def to_command(self, asker: Principal, account: AccountRef, key: str) -> Command:
+        made = Place if self.asked["order_type"] in PENDING_TYPES else Execute
+        return made.to_command(self, asker, account, key)  # type: ignore[arg-type]
+
+
 class Modify(OrderBody):
-    """Changes what it names and leaves the rest. `expires_at` null takes an expiry away."""
+    """Change a resting order: what is named, and nothing else. `expires_at` null takes an expiry away."""
 
     order_price = price_field(required=False)
     order_quantity = lots_field(required=False)
@@ -163,12 +193,14 @@ class Modify(OrderBody):
 
 
 class Cancel(OrderBody):
+    """Cancel a resting order."""
+
     def to_command(self, asker: Principal, account: AccountRef, key: str) -> CancelPending:
         return CancelPending(**self.by(asker, account, key))
 
 
 class Close(OrderBody):
-    """Without a quantity, all that is open."""
+    """Close an open order, in part or, without a quantity, whole."""
 
     order_quantity = lots_field(required=False)
 
@@ -176,8 +208,8 @@ class Close(OrderBody):
         return CloseOrder(**self.by(asker, account, key), lots=self.asked.get("order_quantity"))
 
 
-class CloseEvery(AccountBody):
-    """Without a symbol, of all symbols."""
+class CloseEvery(Body):
+    """Close all open orders of an account, or those of one symbol. One result an order, also when some are refused."""
 
     symbol = SymbolField(required=False)
 
@@ -186,6 +218,8 @@ class CloseEvery(AccountBody):
 
 
 class AddStopLoss(OrderBody):
+    """Set or replace an order's stop loss."""
+
     stop_loss = price_field()
 
     def to_command(self, asker: Principal, account: AccountRef, key: str) -> Protect:
@@ -193,11 +227,15 @@ class AddStopLoss(OrderBody):
 
 
 class CancelStopLoss(OrderBody):
+    """Take an order's stop loss away."""
+
     def to_command(self, asker: Principal, account: AccountRef, key: str) -> Protect:
         return Protect(**self.by(asker, account, key), kind="stop_loss", level=None)
 
 
 class AddTakeProfit(OrderBody):
+    """Set or replace an order's take profit."""
+
     take_profit = price_field()
 
     def to_command(self, asker: Principal, account: AccountRef, key: str) -> Protect:
@@ -205,12 +243,14 @@ class AddTakeProfit(OrderBody):
 
 
 class CancelTakeProfit(OrderBody):
+    """Take an order's take profit away."""
+
     def to_command(self, asker: Principal, account: AccountRef, key: str) -> Protect:
         return Protect(**self.by(asker, account, key), kind="take_profit", level=None)
 
 
 class Move(Body):
-    """Money into or out of the account the path names. Only a correction may be negative, which takes out."""
+    """Move money or credit into or out of an account, with a reason. A negative correction takes out."""
 
     kind = ChoiceField(["deposit", "withdrawal", "correction", "credit_in", "credit_out"])
     amount = PlainDecimalField(max_decimals=8, sign="any")
@@ -221,3 +261,11 @@ class Move(Body):
         return MoveMoney(
             **self.by(asker, account, key), kind=asked["kind"], amount=asked["amount"], reason=asked["reason"]
         )
+
+
+def given_by_path(body: type[Body], name: str, *names: str) -> type[Body]:
+    """`body` for a path that names these fields already: they may be left out, and must agree if they are not."""
+    fields = {field: deepcopy(body.declared()[field]) for field in names}
+    for field in fields.values():
+        field.required = False
+    return type(name, (body,), {**fields, "__doc__": body.__doc__, "__module__": __name__})

@@ -1,19 +1,19 @@
-"""POST: parse, ask whether it is permitted, carry out, answer. Nothing is decided here."""
+"""POST: parse, ask whether it is permitted, carry out, answer. Nothing is decided here; `urls.py` is the table."""
 
 import uuid
-from typing import ClassVar
+from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import ACCOUNT_NOT_FOUND, Action
-from accounts.api.base import ApiView, principal
+from accounts.access import ACCOUNT_NOT_FOUND, ORDER_NOT_FOUND, Action
+from accounts.api.base import ApiViewSet, principal
 from accounts.api.fields import is_idempotency_key
-from accounts.api.parsing import body_of
+from accounts.api.parsing import body_of, is_empty
 from accounts.api.problems import Refused, problem
-from copytrading.kernel.ids import AccountRef
+from copytrading.kernel.ids import AccountRef, account_of
 from copytrading.kernel.rejections import Reason, Rejection
-from orders.api import bodies
+from orders.api import bodies, shapes
 from orders.api.permission import require
 from orders.messages import Done
 from orders.verbs import carry_out
@@ -22,28 +22,40 @@ KEY_HEADER = "Idempotency-Key"
 _UNDER_WAY = ("QUEUED", "PENDING_QUEUED")
 
 
-class CommandView(ApiView):
+class Commands(ApiViewSet):
     """One path, one body, one command that may be repeated with its key.
 
-    `done_status` is the answer's when it was carried out at once; an order that waits for its provider is 202.
+    `done_status` is the answer's when it was carried out at once; an order that waits for its provider
+    is 202. `kind` is the only kind of account the path is for, "" if it is for all.
     """
 
-    body: ClassVar[type[bodies.Body]]
-    action: ClassVar[Action] = "trade"
-    done_status: ClassVar[int] = 200
-    repeatable: ClassVar[bool] = True
+    body: type[bodies.Body] = bodies.Body
+    needs: Action = "trade"
+    done_status: int = 200
+    kind: str = ""
+    answer: type[shapes.Answer] = shapes.OneOrder
+    repeatable = True
     #: Of this request, whoever made it; a lost reply is answered with it.
     idempotency_key: str = ""
 
-    def post(self, request: Request, **path: str) -> Response:
+    def carry_out(self, request: Request, **path: str) -> Response:
         asker = principal(request)
-        given = self.body(data=body_of(request))
+        given = self.body(data=self._sent(request, path))
         given.is_valid()
         self.idempotency_key = _key_of(request, given)
-        account = account_named(given, path)
-        require(asker, self.action, account)
-        outcome = carry_out(given.to_command(asker, account, self.idempotency_key))
+        require(asker, self.needs, given.account)
+        outcome = carry_out(given.to_command(asker, given.account, self.idempotency_key))
         return problem(outcome) if isinstance(outcome, Rejection) else self._answer(outcome)
+
+    def _sent(self, request: Request, path: dict[str, str]) -> dict[str, Any]:
+        """The body, with what the path says already; where that is all it takes, no body is needed."""
+        named = _named(path, self.kind)
+        sent = {} if path and is_empty(request) else body_of(request)
+        odd = [name for name, value in named.items() if name in sent and str(sent[name]) != value]
+        if odd:
+            fields = dict.fromkeys(odd, "differs from the path; leave it out")
+            raise Refused(Rejection(Reason.invalid_fields, "The body speaks of something else than the path.", fields))
+        return {**sent, **named}
 
     def _answer(self, done: Done) -> Response:
         """A replay is answered as the first time, with a header that tells."""
@@ -55,86 +67,24 @@ class CommandView(ApiView):
         return Response({"ok": True, **done.answer}, status=status, headers=headers)
 
 
-class Execute(CommandView):
-    """Open an order at the market."""
-
-    body = bodies.Execute
-    done_status = 201
-
-
-class Close(CommandView):
-    """Close an open order, in part or whole."""
-
-    body = bodies.Close
-
-
-class CloseEvery(CommandView):
-    """Close all open orders of the account, or those of one symbol; one result an order."""
-
-    body = bodies.CloseEvery
-
-
-class Place(CommandView):
-    """Place an order that rests until its price is touched."""
-
-    body = bodies.Place
-    done_status = 201
-
-
-class Modify(CommandView):
-    """Change a resting order."""
-
-    body = bodies.Modify
-
-
-class Cancel(CommandView):
-    """Cancel a resting order."""
-
-    body = bodies.Cancel
-
-
-class AddStopLoss(CommandView):
-    """Set or replace an order's stop loss."""
-
-    body = bodies.AddStopLoss
-
-
-class CancelStopLoss(CommandView):
-    """Take an order's stop loss away."""
-
-    body = bodies.CancelStopLoss
-
-
-class AddTakeProfit(CommandView):
-    """Set or replace an order's take profit."""
-
-    body = bodies.AddTakeProfit
-
-
-class CancelTakeProfit(CommandView):
-    """Take an order's take profit away."""
-
-    body = bodies.CancelTakeProfit
-
-
-class Transfers(CommandView):
-    """Move money or credit into or out of an account, as a dealer, with a reason."""
-
-    body = bodies.Move
-    action = "dealer"
-    done_status = 201
-
-
-def account_named(given: bodies.Body, path: dict[str, str]) -> AccountRef:
-    """By the body, or by the path where it has the account."""
-    return given.account if isinstance(given, bodies.AccountBody) else account_in_path(**path)
-
-
 def account_in_path(user_type: str, user_id: str) -> AccountRef:
     try:
         return AccountRef.parse(f"{user_type}:{user_id}")
     except ValueError:
         raise Refused(ACCOUNT_NOT_FOUND) from None
+
+
+def _named(path: dict[str, str], kind: str) -> dict[str, str]:
+    """Account and order, as the fields of a body, by the path and by the one kind it is for."""
+    if "order_id" in path:
+        account = account_of(path["order_id"])
+        if account is None or account.kind != kind:
+            raise Refused(ORDER_NOT_FOUND)
+        return {"user_type": account.kind, "user_id": str(account.id), "order_id": path["order_id"]}
+    if path:
+        account = account_in_path(**path)
+        return {"user_type": account.kind, "user_id": str(account.id)}
+    return {"user_type": kind} if kind else {}
 
 
 def _key_of(request: Request, given: bodies.Body) -> str:

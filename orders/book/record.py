@@ -4,6 +4,8 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Model
+
 from accounts.models import TradingAccount
 from accounts.terms import Catalogue
 from copytrading.kernel import clock
@@ -52,7 +54,7 @@ def live_orders(account: AccountRef) -> list[facts.Order]:
 
 def order_of_row(row: Order) -> facts.Order:
     """The book's value of a recorded order."""
-    return facts.Order(**{field.name: _of_column(row, field.name) for field in fields(facts.Order)})
+    return facts.Order(**{field.name: value_of_column(row, field.name) for field in fields(facts.Order)})
 
 
 def under_way(account: AccountRef) -> dict[str, dict[str, str]]:
@@ -68,10 +70,9 @@ def under_way(account: AccountRef) -> dict[str, dict[str, str]]:
     return found
 
 
-def _of_column(row: Order, name: str) -> Any:
+def value_of_column(row: Model, name: str) -> Any:
+    """What a field of the book's values is in a row of the record: a stamp from a time, a plain Decimal."""
     value = getattr(row, name.removesuffix("_ms"))
     if name.endswith("_ms"):
         return 0 if value is None else clock.to_ms(value)
     return Decimal(text(value)) if isinstance(value, Decimal) else value
-
-

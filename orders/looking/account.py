@@ -19,13 +19,24 @@ def valued(account: AccountRef) -> tuple[Gathered, Valuation | Rejection] | Reje
         return gathered, measure(gathered.state.portfolio, gathered.desk)
     if gathered.reason is not Reason.no_price:
         return gathered
-    unpriced = _gathered(account, prices=False)
+    unpriced = without_prices(account)
     return unpriced if isinstance(unpriced, Rejection) else (unpriced, gathered)
 
 
 def live_orders(gathered: Gathered) -> list[Order]:
     """Oldest first."""
     return sorted(gathered.state.orders.values(), key=lambda order: (order.created_at_ms, order.order_id))
+
+
+def orders_alive(account: AccountRef) -> list[Order]:
+    """All live orders, without a look at any price. Raises LedgerUnavailable."""
+    gathered = without_prices(account)
+    return [] if isinstance(gathered, Rejection) else live_orders(gathered)
+
+
+def without_prices(account: AccountRef) -> Gathered | Rejection:
+    """What the book holds, and nothing of the market. Raises LedgerUnavailable."""
+    return _gathered(account, prices=False)
 
 
 def order_in_book(account: AccountRef, order_id: str) -> Order | None:

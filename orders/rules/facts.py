@@ -13,6 +13,7 @@ OrderType = Literal["BUY", "SELL", "BUY_LIMIT", "SELL_LIMIT", "BUY_STOP", "SELL_
 Status = Literal["QUEUED", "PENDING_QUEUED", "PENDING", "OPEN", "CLOSED", "CANCELLED", "REJECTED"]
 Flow = Literal["local", "provider"]
 
+MARKET_TYPES: tuple[OrderType, ...] = ("BUY", "SELL")
 PENDING_TYPES: tuple[OrderType, ...] = ("BUY_LIMIT", "SELL_LIMIT", "BUY_STOP", "SELL_STOP")
 
 
@@ -62,12 +63,20 @@ class Exposure:
         """With signed amounts added to one leg."""
         if side == "BUY":
             return Exposure(
-                self.long_lots + lots, self.long_cost + cost, self.long_margin + margin,
-                self.short_lots, self.short_cost, self.short_margin,
+                self.long_lots + lots,
+                self.long_cost + cost,
+                self.long_margin + margin,
+                self.short_lots,
+                self.short_cost,
+                self.short_margin,
             )
         return Exposure(
-            self.long_lots, self.long_cost, self.long_margin,
-            self.short_lots + lots, self.short_cost + cost, self.short_margin + margin,
+            self.long_lots,
+            self.long_cost,
+            self.long_margin,
+            self.short_lots + lots,
+            self.short_cost + cost,
+            self.short_margin + margin,
         )
 
 

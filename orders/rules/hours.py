@@ -1,6 +1,6 @@
 """When an instrument's market is open: weekly sessions on the wall clock of their own time zone."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from accounts.terms import Terms, TradingHours
@@ -18,6 +18,19 @@ def is_open(hours: TradingHours, moment_ms: int) -> bool:
 def market_open(terms: Terms, moment_ms: int) -> bool:
     """Whether an account on these terms may trade then; a group that ignores hours always may."""
     return terms.ignore_hours or is_open(terms.hours, moment_ms)
+
+
+def next_open_ms(hours: TradingHours, moment_ms: int) -> int | None:
+    """The first moment after `moment_ms` at which a session begins; None if none ever does."""
+    local = datetime.fromtimestamp(moment_ms // 1000, ZoneInfo(hours.time_zone))
+    # Sums of such times are read off the wall clock, as sessions are.
+    monday = local.replace(hour=0, minute=0, second=0, fold=0) - timedelta(days=local.weekday())
+    begins = (
+        int((monday + timedelta(days=7 * week, minutes=start)).timestamp()) * 1000
+        for week in (0, 1)
+        for start, _ in hours.sessions
+    )
+    return min((begin for begin in begins if begin > moment_ms), default=None)
 
 
 def utc_text(moment_ms: int) -> str:

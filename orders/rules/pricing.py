@@ -12,7 +12,7 @@ from accounts.terms import Terms
 from copytrading.kernel.decimals import ZERO, ceil_to, floor_to
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.rules.facts import Market, Quote, Side, opposite
-from orders.rules.hours import market_open
+from orders.rules.hours import market_open, next_open_ms, utc_text
 
 
 def half_spreads(terms: Terms) -> tuple[Decimal, Decimal]:
@@ -55,7 +55,7 @@ def usable_quote(terms: Terms, market: Market) -> Quote | Rejection:
     """The quote to fill or place an order with now, or why there is none."""
     symbol = terms.symbol
     if not market_open(terms, market.now_ms):
-        return Rejection(Reason.market_closed, f"The market of {symbol} is closed.")
+        return _closed(terms, market.now_ms)
     quote = market.quotes.get(symbol)
     if quote is None:
         return Rejection(Reason.no_price, f"{symbol} has not been quoted yet.")
@@ -68,6 +68,15 @@ def usable_quote(terms: Terms, market: Market) -> Quote | Rejection:
         detail = f"The last quote of {symbol} is {age_ms} ms old; at most {terms.price_age_ms} ms are allowed."
         return Rejection(Reason.stale_price, detail)
     return quote
+
+
+def _closed(terms: Terms, now_ms: int) -> Rejection:
+    opens_ms = next_open_ms(terms.hours, now_ms)
+    if opens_ms is None:
+        return Rejection(Reason.market_closed, f"The market of {terms.symbol} is closed and has no hours.")
+    opens = utc_text(opens_ms)
+    detail = f"The market of {terms.symbol} is closed until {opens}."
+    return Rejection(Reason.market_closed, detail, facts={"opens_at": opens})
 
 
 def price_moved(terms: Terms, side: Side, asked: Decimal, points: Decimal, price: Decimal) -> bool:

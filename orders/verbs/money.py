@@ -7,12 +7,12 @@ the debit account's note that it arrived. What a crash leaves between them the s
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from copytrading.kernel.decimals import ZERO, money, text
 from copytrading.kernel.errors import InvariantBroken, LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.ids import AccountRef, command_id
 from copytrading.kernel.rejections import Reason, Rejection
+from orders.answers import show_transfer
 from orders.book import announce, guard
 from orders.book.account import Cause, Changes, NotInBook, changed, commit, load
 from orders.messages import Done, MoneyKind, MoveMoney, TransferBetween
@@ -80,7 +80,7 @@ def _move(command: MoveMoney, gathered: Gathered) -> Decision | Rejection:
     line = Transfer(debit, credit, amount, desk.config.currency, command.kind, reason=command.reason)
     return Decision(
         Changes(after, transfers=(line,)),
-        {"transfer": _shown(line), "balance": text(after.balance), "credit": text(after.credit)},
+        {"transfer": show_transfer(line), "balance": text(after.balance), "credit": text(after.credit)},
         Prices(tuple(before.exposures)) if command.kind == "withdrawal" else Prices(),
     )
 
@@ -111,7 +111,7 @@ def _depart(command: TransferBetween, gathered: Gathered) -> Decision | Rejectio
             transfers=(line,),
             departed={gathered.command_id: leaving},
         ),
-        {"transfer": _shown(line), "destination": str(command.destination)},
+        {"transfer": show_transfer(line), "destination": str(command.destination)},
         Prices(tuple(before.exposures)),
     )
 
@@ -176,7 +176,8 @@ def _arrive(source: AccountRef, destination: AccountRef, transfer_id: str, leavi
             return True
         after = changed(state.portfolio, balance=state.portfolio.balance + amount)
         changes = Changes(after, transfers=(line,))
-        cause = Cause("transfer_in", transfer_id, "transfer", f"system:{source}", answer={"transfer": _shown(line)})
+        told = {"transfer": show_transfer(line)}
+        cause = Cause("transfer_in", transfer_id, "transfer", f"system:{source}", answer=told)
         result = commit(state.portfolio, destination, changes, cause)
         if result.outcome == "DONE":  # of a replay these changes are not what was written, nor this the version
             announce.after(destination, changes, state.config.group)
@@ -200,14 +201,3 @@ def _note_arrival(source: AccountRef, transfer_id: str) -> bool:
         if result.outcome in ("DONE", "REPLAY"):
             return True
     return False
-
-
-def _shown(line: Transfer) -> dict[str, Any]:
-    return {
-        "kind": line.kind,
-        "amount": text(line.amount),
-        "currency": line.currency,
-        "debit": line.debit,
-        "credit": line.credit,
-        "reason": line.reason,
-    }

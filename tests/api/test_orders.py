@@ -33,11 +33,11 @@ def test_an_owner_opens_protects_closes_in_part_and_closes(desk: Desk, kind: str
     order = opened.json()["order"]
     assert opened.json()["ok"] is True
     assert {
-        name: order[name] for name in ("order_status", "open_price", "margin", "stop_loss", "flow", "user_type")
+        name: order[name] for name in ("order_status", "open_price", "initial_margin", "stop_loss", "flow", "user_type")
     } == {
         "order_status": "OPEN",
         "open_price": "1.1003",
-        "margin": "550.15",
+        "initial_margin": "550.15",
         "stop_loss": "1.095",
         "flow": "local",
         "user_type": kind,
@@ -147,7 +147,7 @@ def test_user_id_may_be_text_or_number_and_amounts_too(desk: Desk) -> None:
     answer = desk.post(EXECUTE, {**account, "symbol": "EURUSD", "order_type": "SELL", "order_quantity": 0.3})
 
     assert answer.status_code == 201
-    assert (answer.json()["order"]["open_price"], answer.json()["order"]["margin"]) == ("1.0999", "329.97")
+    assert (answer.json()["order"]["open_price"], answer.json()["order"]["initial_margin"]) == ("1.0999", "329.97")
 
 
 def numbers_in(value: Any) -> list[Any]:

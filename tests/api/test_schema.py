@@ -23,7 +23,7 @@ def test_it_names_every_path_field_and_reason() -> None:
     assert set(described) == {*PATHS, transfers, "/api/auth/login", "/api/auth/logout"} - {"transfers"}
     assert {name for name, body in bodies.items() if body.get("additionalProperties") is False} >= {"Execute", "Place"}
     assert sorted(bodies["Execute"]["required"]) == ["order_quantity", "order_type", "symbol", "user_id", "user_type"]
-    assert bodies["ExecuteOrderTypeEnum"] == {"type": "string", "enum": ["BUY", "SELL"]}
-    assert set(bodies["ReasonEnum"]["enum"]) == {reason.name for reason in Reason}
+    assert bodies["Execute"]["properties"]["order_type"] == {"type": "string", "enum": ["BUY", "SELL"]}
+    assert set(bodies["Problem"]["properties"]["reason"]["enum"]) == {reason.name for reason in Reason}
     assert "Idempotency-Key" in {each["name"] for each in described["/api/orders/close"]["parameters"]}
     assert "parameters" not in described["/api/auth/login"]

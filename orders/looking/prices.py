@@ -1,0 +1,57 @@
+"""Prices as an account sees them: its group's markup on them, and whether it could trade on them now."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from accounts import catalogue as catalogues
+from accounts.terms import Catalogue, Terms
+from copytrading.kernel.errors import LedgerUnavailable
+from copytrading.kernel.ids import AccountRef
+from copytrading.kernel.rejections import Rejection
+from orders.book import quotes, terms
+from orders.book.connection import ReplyLost, market
+from orders.looking.account import without_prices
+from orders.rules import pricing
+from orders.rules.facts import Market, Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One instrument's last quote. `refused` is why nobody trades on it now, None if it is good."""
+
+    terms: Terms
+    quote: Quote
+    refused: Rejection | None
+
+
+def offered(account: AccountRef) -> dict[str, Terms] | Rejection:
+    """symbol -> terms of what the account's group trades. Raises LedgerUnavailable."""
+    gathered = without_prices(account)
+    if isinstance(gathered, Rejection):
+        return gathered
+    group, offers = gathered.desk.group.name, gathered.desk.catalogue.terms
+    return {symbol: found for (named, symbol), found in offers.items() if named == group}
+
+
+def known() -> Catalogue:
+    """All terms of now. Raises LedgerUnavailable."""
+    try:
+        return catalogues.current(terms.epoch())
+    except ReplyLost as error:
+        raise LedgerUnavailable(f"the ledger broke off while it was read ({error}); nothing was done") from error
+
+
+def seen(terms_by_symbol: dict[str, Terms]) -> tuple[list[Seen], int]:
+    """What was ever quoted of these, and the market's time. Raises redis.RedisError without the market instance."""
+    read = quotes.read(market(), terms_by_symbol)
+    return [_seen(terms_by_symbol[symbol], quote, read) for symbol, quote in sorted(read.quotes.items())], read.now_ms
+
+
+def raw(symbols: Iterable[str]) -> Market:
+    """Raises redis.RedisError without the market instance."""
+    return quotes.read(market(), symbols)
+
+
+def _seen(terms: Terms, quote: Quote, read: Market) -> Seen:
+    usable = pricing.usable_quote(terms, read)
+    return Seen(terms, quote, usable if isinstance(usable, Rejection) else None)
