@@ -30,7 +30,6 @@ from orders.models import AuditReport, JournalEntry, Transfer
 from orders.recorder import parse
 from orders.rules import facts, margin
 from orders.rules.lifecycle import TERMINAL
-from orders.settlement import margin_in_use
 
 CREDIT_KINDS = ("credit_in", "credit_out")
 #: A transfer that left longer ago than this is a difference: the sweeper should have finished it.
@@ -154,10 +153,10 @@ def _compared(book: Ledger, account: AccountRef, catalogue: Catalogue) -> Iterat
 
 def _recorded(account: AccountRef, catalogue: Catalogue) -> Recorded:
     row = rows_of(account.kind).select_for_update(of=("self",)).get(pk=account.id)
-    orders, leaving = record.live_orders(account), record.under_way(account)
-    config = facts.Config(row.group_id, row.leverage, row.currency, row.status, row.sending_orders, row.owner_id)
-    portfolio = record.portfolio_of(row, orders, catalogue, row.book_ledger_id)
-    return Recorded(row.recorded_version, portfolio, config, {order.order_id: order for order in orders}, leaving)
+    alive, leaving = record.live_orders(account), record.under_way(account)
+    portfolio = record.portfolio_of(row, alive, catalogue, row.book_ledger_id)
+    orders = {order.order_id: order for order in alive}
+    return Recorded(row.recorded_version, portfolio, record.config_of(row), orders, leaving)
 
 
 def _found(book: Ledger, account: AccountRef, recorded: int) -> Found | None:
@@ -181,10 +180,10 @@ def _found(book: Ledger, account: AccountRef, recorded: int) -> Found | None:
         *holdings, version = book.run([*(_holding(account, order_id) for order_id in ids), again])
         if version != portfolio["version"]:
             continue
-        orders = [codec.decode_order(written) for written in holdings if written]
+        orders = [codec.decode(facts.Order, written) for written in holdings if written]
         return Found(
             codec.decode_portfolio(portfolio),
-            codec.decode_config(config),
+            codec.decode(facts.Config, config),
             frozenset(listed),
             {order.order_id: order for order in orders},
             {transfer: codec.from_json(written) for transfer, written in leaving.items()},
@@ -242,7 +241,7 @@ def _inside_ledger(account: AccountRef, found: Found, catalogue: Catalogue) -> I
             yield Difference("terminal_listed", order.order_id, f"{order.status}, but still among the live orders")
         if order.version > portfolio.version:
             yield Difference("order_ahead", order.order_id, f"changed at {order.version}, beyond {portfolio.version}")
-    exposures = _exposures_of(found, catalogue)
+    exposures = margin.exposures_of(found.orders.values(), catalogue.currency_digits[found.config.currency])
     if exposures != portfolio.exposures:
         detail = f"orders say {_show(exposures)}, the portfolio {_show(portfolio.exposures)}"
         yield Difference("exposure", where, detail)
@@ -268,17 +267,6 @@ def _transfers(book: Ledger, account: AccountRef, recorded: Recorded, found: Fou
             gone = f"{leaving['amount']} left for {leaving['destination']}"
             detail = f"{transfer}: {gone}, did not arrive, is not under way"
             yield Difference("transfer_lost", where, detail, Outcome.LOSS)
-
-
-def _exposures_of(found: Found, catalogue: Catalogue) -> dict[str, facts.Exposure]:
-    exposures: dict[str, facts.Exposure] = {}
-    digits = catalogue.currency_digits[found.config.currency]
-    for order in found.orders.values():
-        if order.open_lots:
-            leg = exposures.get(order.symbol, facts.Exposure())
-            held = margin_in_use(order, digits)
-            exposures[order.symbol] = leg.moved(order.side, order.open_lots, order.open_cost, held)
-    return exposures
 
 
 def _margin(where: str, found: Found, catalogue: Catalogue) -> Iterator[Difference]:

@@ -104,8 +104,8 @@ def parse(account: AccountRef, version: int, predecessor: int, body: str) -> Ent
             command_id=read["command_id"],
             note=read["note"],
             portfolio=codec.decode_portfolio(read["portfolio"]),
-            config=codec.decode_config(read["config"]) if "config" in read else None,
-            orders=tuple(codec.decode_order(each) for each in read["orders"]),
+            config=codec.decode(Config, read["config"]) if "config" in read else None,
+            orders=tuple(codec.decode(Order, each) for each in read["orders"]),
             deals=tuple(codec.decode(Deal, each) for each in read["deals"]),
             transfers=tuple(codec.decode(Transfer, each) for each in read["transfers"]),
         )

@@ -41,12 +41,6 @@ def house(name: str, currency: str) -> str:
     return f"house:{name}:{currency}"
 
 
-def margin_in_use(order: Order, digits: int) -> Decimal:
-    if order.filled_lots.is_zero():
-        return ZERO
-    return margin.margin_of_rest(order.margin, order.open_lots, order.filled_lots, digits)
-
-
 def used_margin(exposures: dict[str, Exposure], desk: Desk) -> Decimal:
     return margin.used_margin(exposures, desk.group.hedging_mode, desk.terms, desk.digits)
 
@@ -157,7 +151,7 @@ def _exposed(exposures: dict[str, Exposure], before: Order, after: Order, digits
         after.side,
         after.open_lots - before.open_lots,
         after.open_cost - before.open_cost,
-        margin_in_use(after, digits) - margin_in_use(before, digits),
+        margin.margin_in_use(after, digits) - margin.margin_in_use(before, digits),
     )
     others = {symbol: exposure for symbol, exposure in exposures.items() if symbol != after.symbol}
     if not moved.flat:

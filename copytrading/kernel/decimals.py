@@ -47,8 +47,3 @@ def floor_to(number: Decimal, step: Decimal) -> Decimal:
 def ceil_to(number: Decimal, step: Decimal) -> Decimal:
     """The smallest multiple of `step` not below `number`."""
     return (number / step).to_integral_value(ROUND_CEILING) * step
-
-
-def half_up_to(number: Decimal, step: Decimal) -> Decimal:
-    """The nearest multiple of `step`, a tie away from zero."""
-    return (number / step).to_integral_value(ROUND_HALF_UP) * step

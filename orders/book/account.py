@@ -118,11 +118,11 @@ def load(
             holdings = book.run([_get(keys.holding(account, order_id), "HGETALL") for order_id in listed])
     except ReplyLost as error:
         raise LedgerUnavailable(f"the ledger broke off while it was read ({error}); nothing was done") from error
-    orders = [codec.decode_order(written) for written in holdings if written]
+    orders = [codec.decode(Order, written) for written in holdings if written]
     return State(
         account=account,
         portfolio=codec.decode_portfolio(portfolio),
-        config=codec.decode_config(config),
+        config=codec.decode(Config, config),
         orders={order.order_id: order for order in orders},
         under_way={transfer: codec.from_json(written) for transfer, written in under_way.items()},
         stored=_stored(stored) if command_id else None,
@@ -174,7 +174,7 @@ def commit_call(before: Portfolio, account: AccountRef, changes: Changes, cause:
         argv.extend(listed)
     for born, orders in (("N", changes.born), ("C", changes.changed)):
         for order in orders:
-            written = _flat(codec.encode_order(order))
+            written = _flat(codec.encode(order))
             argv.extend((born, "0" if order.status in TERMINAL else "1", str(len(written)), *written))
     return _COMMIT.call(_commit_keys(account, changes, cause), argv)
 
@@ -189,7 +189,7 @@ def journal_body(changes: Changes, cause: Cause) -> str:
         "body_hash": cause.body_hash,
         "note": cause.note,
         "portfolio": codec.encode_portfolio(changes.portfolio),
-        "orders": [codec.encode_order(order) for order in (*changes.born, *changes.changed)],
+        "orders": [codec.encode(order) for order in (*changes.born, *changes.changed)],
         "deals": [codec.encode(deal) for deal in changes.deals],
         "transfers": [codec.encode(transfer) for transfer in changes.transfers],
         "quotes": [codec.encode(quote) for quote in changes.quotes],

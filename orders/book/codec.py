@@ -13,7 +13,7 @@ import msgspec
 
 from copytrading.kernel.decimals import text
 from copytrading.kernel.errors import InvariantBroken
-from orders.rules.facts import Config, Exposure, Order, Portfolio
+from orders.rules.facts import Exposure, Portfolio
 from orders.rules.halts import Halt
 
 T = TypeVar("T")
@@ -75,18 +75,6 @@ def decode(cls: type[T], written: Mapping[str, str]) -> T:
         return kind(**{name: read(written[name]) for name, read in _readers(kind)})
     except (KeyError, ValueError, ArithmeticError) as error:
         raise InvariantBroken(f"{cls.__name__} in the book is unreadable at {error!r}: run audit") from error
-
-
-def encode_order(order: Order) -> dict[str, str]:
-    return encode(order)
-
-
-def decode_order(written: Mapping[str, str]) -> Order:
-    return decode(Order, written)
-
-
-def decode_config(written: Mapping[str, str]) -> Config:
-    return decode(Config, written)
 
 
 def encode_exposure(exposure: Exposure) -> str:

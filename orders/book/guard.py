@@ -20,8 +20,9 @@ from copytrading.kernel.ids import KINDS, AccountRef, digest
 from orders.book import announce, keys
 from orders.book.account import Cause, Changes, NotInBook, commit, load
 from orders.book.connection import Ledger, incarnation, ledger, market, unguarded_ledger
+from orders.book.record import config_of
 from orders.book.streams import versions_and_marks
-from orders.rules.facts import Config, Portfolio
+from orders.rules.facts import Portfolio
 
 PIPELINE = 500
 _ENTRY_PATIENCE_S = 1.0
@@ -64,14 +65,7 @@ def enter(account: AccountRef) -> bool:
         return False
     if not noted:
         return _wait_for_entry(account)
-    config = Config(
-        group=row.group_id,
-        leverage=row.leverage,
-        currency=row.currency,
-        status=row.status,
-        sending_orders=row.sending_orders,
-        owner=row.owner_id,
-    )
+    config = config_of(row)
     changes = Changes(Portfolio(version=1, ledger_id=identity), config=config)
     try:
         commit(Portfolio(version=0, ledger_id=identity), account, changes, Cause("entered", "", "", "system:book"))

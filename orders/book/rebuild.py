@@ -20,11 +20,10 @@ from copytrading.kernel.ids import AccountRef
 from orders.book import codec, guard, keys, terms
 from orders.book.account import COMMAND_LIFE_S, Cause, Changes, commit
 from orders.book.connection import Call, Ledger, unguarded_ledger
-from orders.book.record import live_orders, portfolio_of, under_way
+from orders.book.record import config_of, live_orders, portfolio_of, under_way
 from orders.book.streams import mark_call, read_journal, versions_and_marks
 from orders.book.triggers import hint_calls
 from orders.models import JournalEntry
-from orders.rules import facts
 from orders.rules.halts import Halt
 
 JUMP = 1_000_000
@@ -55,14 +54,7 @@ def _rebuild(book: Ledger, account: AccountRef, catalogue: Catalogue, identity: 
     row = rows_of(account.kind).get(pk=account.id)
     orders = live_orders(account)
     before = portfolio_of(row, orders, catalogue, identity)
-    config = facts.Config(
-        group=row.group_id,
-        leverage=row.leverage,
-        currency=row.currency,
-        status=row.status,
-        sending_orders=row.sending_orders,
-        owner=row.owner_id,
-    )
+    config = config_of(row)
     after = replace(before, version=before.version + JUMP)
     changes = Changes(after, born=tuple(orders), config=config, departed=under_way(account))
     _wipe(book, account, row.recorded_version)

@@ -28,12 +28,7 @@ def portfolio_of(
 ) -> facts.Portfolio:
     """What the record says the portfolio is: money from the mirror, exposure from the live orders."""
     digits = catalogue.currency_digits[row.currency]
-    exposures: dict[str, facts.Exposure] = {}
-    for order in orders:
-        if order.open_lots:
-            held = margin.margin_of_rest(order.margin, order.open_lots, order.filled_lots, digits)
-            leg = exposures.get(order.symbol, facts.Exposure())
-            exposures[order.symbol] = leg.moved(order.side, order.open_lots, order.open_cost, held)
+    exposures = margin.exposures_of(orders, digits)
     offered = {symbol: catalogue.terms[row.group_id, symbol] for symbol in exposures}
     mode = catalogue.groups[row.group_id].hedging_mode
     return facts.Portfolio(
@@ -44,6 +39,18 @@ def portfolio_of(
         used_margin=margin.used_margin(exposures, mode, offered, digits),
         margin_called=row.margin_called,
         exposures=exposures,
+    )
+
+
+def config_of(row: TradingAccount) -> facts.Config:
+    """What the record says the account is allowed."""
+    return facts.Config(
+        group=row.group_id,
+        leverage=row.leverage,
+        currency=row.currency,
+        status=row.status,
+        sending_orders=row.sending_orders,
+        owner=row.owner_id,
     )
 
 

@@ -121,7 +121,7 @@ def index_account(account: AccountRef, *, book: Ledger | None = None) -> int:
         calls: list[Call] = []
         for _, _, body in entries:
             entry = codec.from_json(body)
-            orders = [codec.decode_order(written) for written in entry["orders"]]
+            orders = [codec.decode(Order, written) for written in entry["orders"]]
             if "config" in entry:
                 orders.extend(_live_orders(book, account))
             calls.extend(hint_calls(account, orders, group))
@@ -137,4 +137,4 @@ def _live_orders(book: Ledger, account: AccountRef) -> list[Order]:
     index = keys.orders_index(account)
     ids = book.run([(index, ("SMEMBERS", index))])[0]
     found = book.run([(keys.holding(account, i), ("HGETALL", keys.holding(account, i))) for i in sorted(ids)])
-    return [codec.decode_order(written) for written in found if written]
+    return [codec.decode(Order, written) for written in found if written]

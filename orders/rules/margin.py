@@ -14,7 +14,7 @@ from copytrading.kernel.decimals import ZERO, money
 from copytrading.kernel.errors import InvariantBroken
 from copytrading.kernel.rejections import Rejection
 from orders.rules.conversion import convert_at_mid, currency_digits
-from orders.rules.facts import Exposure, Market, Side
+from orders.rules.facts import Exposure, Market, Order, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,24 @@ def order_margin(
 def margin_of_rest(margin: Decimal, rest_lots: Decimal, original_lots: Decimal, digits: int) -> Decimal:
     """The share of an order's `margin` that its rest still takes. What a partial close releases is the difference."""
     return money(margin * rest_lots / original_lots, digits)
+
+
+def margin_in_use(order: Order, digits: int) -> Decimal:
+    """The order's share that its open lots take now."""
+    if order.filled_lots.is_zero():
+        return ZERO
+    return margin_of_rest(order.margin, order.open_lots, order.filled_lots, digits)
+
+
+def exposures_of(orders: Iterable[Order], digits: int) -> dict[str, Exposure]:
+    """What these orders have open, by symbol."""
+    exposures: dict[str, Exposure] = {}
+    for order in orders:
+        if order.open_lots:
+            leg = exposures.get(order.symbol, Exposure())
+            held = margin_in_use(order, digits)
+            exposures[order.symbol] = leg.moved(order.side, order.open_lots, order.open_cost, held)
+    return exposures
 
 
 def symbol_margin(exposure: Exposure, mode: HedgingMode, terms: Terms, digits: int) -> Decimal:

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from accounts.terms import Catalogue, GroupTerms, Terms
 from copytrading.kernel.decimals import ZERO
-from copytrading.kernel.errors import InvariantBroken
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.rules.conversion import symbols_between
 from orders.rules.facts import Market, Portfolio, Valuation
@@ -13,15 +12,6 @@ from orders.rules.hours import market_open
 from orders.rules.margin import level
 from orders.rules.pricing import is_sound, is_stale
 from orders.rules.profit import floating
-
-
-def held_terms(portfolio: Portfolio, config_group: str, catalogue: Catalogue) -> dict[str, Terms]:
-    """The terms of every symbol the account holds lots of."""
-    held = [symbol for symbol, exposure in portfolio.exposures.items() if not exposure.flat]
-    for symbol in held:
-        if (config_group, symbol) not in catalogue.terms:
-            raise InvariantBroken(f"group {config_group} lacks {symbol}, which one of its accounts holds; add it there")
-    return {symbol: catalogue.terms[config_group, symbol] for symbol in held}
 
 
 def value(

@@ -156,7 +156,7 @@ _ORDER = codec.encode(Order("ord_l17_A", "live:17", "EURUSD", "BUY", "BUY", "OPE
 def test_an_unreadable_order_is_named(broken: dict[str, str | None], named: str) -> None:
     written = {name: value for name, value in {**_ORDER, **broken}.items() if value is not None}
     with pytest.raises(InvariantBroken, match="Order in the book is unreadable") as raised:
-        codec.decode_order(written)
+        codec.decode(Order, written)
     assert named in str(raised.value)
 
 

@@ -59,7 +59,7 @@ def test_done_writes_all_that_was_decided(book: Book) -> None:
     first = replace(opened(state, born), departed={"T1": {"destination": "live:2", "amount": "5"}})
     assert commit(state.portfolio, ACCOUNT, first, cause(answer={"ok": "yes"})).outcome == "DONE"
     held = contents(book)
-    assert held[keys.holding(ACCOUNT, born.order_id)] == codec.encode_order(born)
+    assert held[keys.holding(ACCOUNT, born.order_id)] == codec.encode(born)
     assert held[keys.orders_index(ACCOUNT)] == [born.order_id]
     assert held[keys.portfolio(ACCOUNT)]["x:EURUSD"] == "0.5|0.55015|550.15|0|0|0"
     assert held[keys.transfers(ACCOUNT)] == {"T1": '{"destination":"live:2","amount":"5"}'}
@@ -75,7 +75,7 @@ def test_done_writes_all_that_was_decided(book: Book) -> None:
     )
     assert commit(state.portfolio, ACCOUNT, second, cause("CMD2", "close")).outcome == "DONE"
     held = contents(book)
-    assert held[keys.holding(ACCOUNT, born.order_id)] == codec.encode_order(closed)
+    assert held[keys.holding(ACCOUNT, born.order_id)] == codec.encode(closed)
     assert keys.orders_index(ACCOUNT) not in held
     assert keys.transfers(ACCOUNT) not in held
     assert keys.command(ACCOUNT, "CMD2") not in held
@@ -123,7 +123,7 @@ def test_the_journal_entry_has_the_whole_decision(book: Book) -> None:
         "body_hash": "BODY",
         "note": "why",
         "portfolio": codec.encode_portfolio(made.portfolio),
-        "orders": [codec.encode_order(made.born[0])],
+        "orders": [codec.encode(made.born[0])],
         "deals": [codec.encode(made.deals[0])],
         "transfers": [codec.encode(made.transfers[0])],
         "quotes": [{"symbol": "EURUSD", "bid": "1.1", "ask": "1.1002", "stamp_ms": "5", "sequence": "9"}],

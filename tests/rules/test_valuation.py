@@ -5,12 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from copytrading.kernel.errors import InvariantBroken
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.rules.facts import Exposure, Portfolio, Valuation
 from orders.rules.halts import Halt, check_halts
 from orders.rules.margin_call import is_margin_call
-from orders.rules.valuation import check_held_quotes, held_terms, quotes_needed, value, withdrawable
+from orders.rules.valuation import check_held_quotes, quotes_needed, value, withdrawable
 from tests.rules.terms_for_tests import NEVER, NOW, make_catalogue, make_group, make_market, make_quote, make_terms
 
 D = Decimal
@@ -46,12 +45,6 @@ def test_a_missing_rate_leaves_the_account_without_a_value():
     refused = value(PORTFOLIO, make_group(), "JPY", TERMS, CATALOGUE, MARKET)
     assert isinstance(refused, Rejection)
     assert refused.reason is Reason.conversion_rate_unavailable
-
-
-def test_terms_are_those_of_the_symbols_held():
-    assert held_terms(PORTFOLIO, "std", CATALOGUE) == {"EURUSD": TERMS["EURUSD"]}
-    with pytest.raises(InvariantBroken, match="EURUSD"):
-        held_terms(PORTFOLIO, "vip", CATALOGUE)
 
 
 @pytest.mark.parametrize(

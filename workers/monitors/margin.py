@@ -92,7 +92,7 @@ class MarginMonitor(Worker):
     ) -> tuple[Portfolio, Config] | None:
         """One broken account must not keep the others from being measured."""
         try:
-            return codec.decode_portfolio(portfolio), codec.decode_config(config)
+            return codec.decode_portfolio(portfolio), codec.decode(Config, config)
         except InvariantBroken as error:
             self._log.critical("account_broken", account=str(account), error=str(error), advice="run audit")
             return None
