@@ -110,7 +110,7 @@ def _order(asker: Principal, order_id: str) -> Order:
 
 
 def _show_event(entry: Entry, order: Order, asker: Principal) -> dict[str, Any]:
-    """Who else acted, and why, is told to staff; others learn whether it was a person, a key or the system."""
+    """Raw prices, who else acted and why are told to staff; others learn whether it was a user, a key or the system."""
     own = entry.principal in (asker.name, f"user:{asker.user_id}") or entry.principal.startswith("system:")
     told = asker.looks_everywhere
     deals = [deal for deal in enumerate(entry.deals) if deal[1].order_id == order.order_id]
@@ -124,7 +124,7 @@ def _show_event(entry: Entry, order: Order, asker: Principal) -> dict[str, Any]:
         "order": show_order(next(each for each in entry.orders if each.order_id == order.order_id)),
         "deals": [show_deal(entry.account, entry.version, line, deal) for line, deal in deals],
         "transfers": [show_transfer(each) for each in entry.transfers if each.order_id == order.order_id],
-        "quotes": [_show_quote(quote) for quote in entry.quotes()],
+        "quotes": [_show_quote(quote) for quote in entry.quotes()] if told else [],
     }
 
 

@@ -129,7 +129,7 @@ class Event(Shape):
     order = Order()
     deals = Deal(many=True)
     transfers = Transfer(many=True)
-    quotes = EventQuote(many=True, help_text="Raw prices that were decided on.")
+    quotes = EventQuote(many=True, help_text="Raw prices that were decided on; staff only.")
 
 
 class Quote(Shape):

@@ -26,7 +26,9 @@ def close_all(command: CloseAll) -> Done | Rejection:
 
     So the same key means the same orders, and sending it again closes what the first time could not.
     """
-    listed = attempt(command, lambda gathered: _list(command, gathered), Needs(all_orders=True, prices=False))
+    symbols = (command.symbol,) if command.symbol else ()
+    needs = Needs(all_orders=True, symbols=symbols, prices=False)
+    listed = attempt(command, lambda gathered: _list(command, gathered), needs)
     if isinstance(listed, Rejection):
         return listed
     return replace(listed, answer={"results": [_result(command, order_id) for order_id in listed.answer["order_ids"]]})
@@ -80,6 +82,8 @@ def _decide(command: CloseOrder, gathered: Gathered) -> Decision | Rejection:
 def _list(command: CloseAll, gathered: Gathered) -> Decision | Rejection:
     if refused := admission.check_status(gathered.desk.config.status, False, command.staff):
         return refused
+    if command.symbol and command.symbol not in gathered.desk.terms:
+        return Rejection(Reason.unknown_symbol, f"group {gathered.desk.group.name} does not offer {command.symbol}")
     live = sorted(gathered.state.orders.values(), key=lambda order: order.order_id)
     wanted = [o.order_id for o in live if o.status == "OPEN" and command.symbol in (None, o.symbol)]
     return Decision(Changes(changed(gathered.state.portfolio)), {"order_ids": wanted})

@@ -111,11 +111,14 @@ def test_close_all_gives_one_result_an_order_and_leaves_what_was_not_meant(desk:
 
 
 def test_close_all_of_a_symbol_nobody_holds_closes_nothing(desk: Desk) -> None:
+    rows.offer("retail", "GBPUSD")
     order = desk.buy()
 
     answer = desk.post(CLOSE_ALL, {**desk.at(LIVE), "symbol": "GBPUSD"})
+    unknown = desk.post(CLOSE_ALL, {**desk.at(LIVE), "symbol": "USDGBP"})
 
     assert (answer.status_code, answer.json()) == (200, {"ok": True, "results": []})
+    assert (unknown.status_code, unknown.json()["reason"]) == (404, "unknown_symbol")
     assert desk.get(f"/api/orders/{order}").json()["order"]["order_status"] == "OPEN"
 
 
