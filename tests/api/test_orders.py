@@ -6,6 +6,7 @@ import pytest
 
 from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, LIVE, STRATEGY_PROVIDER
 from orders.book.account import load
+from orders.book.terms import renew
 from tests.accounts import rows
 from tests.fixtures.desk import (
     CANCEL,
@@ -112,6 +113,7 @@ def test_close_all_gives_one_result_an_order_and_leaves_what_was_not_meant(desk:
 
 def test_close_all_of_a_symbol_nobody_holds_closes_nothing(desk: Desk) -> None:
     rows.offer("retail", "GBPUSD")
+    renew()
     order = desk.buy()
 
     answer = desk.post(CLOSE_ALL, {**desk.at(LIVE), "symbol": "GBPUSD"})
