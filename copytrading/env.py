@@ -16,6 +16,7 @@ from copytrading.kernel.errors import ConfigurationError
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 BASE_DIR = Path(__file__).resolve().parent.parent
+_FOLDER_WANTED = "a path that is a folder or does not exist yet"
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ class Env:
     bind: str
     web_workers: int
     data_dir: Path
+    metrics_dir: Path
     database_url: str
     redis_url: str
     market_redis_url: str
@@ -61,10 +63,22 @@ def for_child(env: Env, **more: str) -> dict[str, str]:
     return {**os.environ, "DATA_DIR": str(env.data_dir), **more}
 
 
+def share_metrics(folder: Path) -> None:
+    """Every process of a stack counts into files of this folder. prometheus_client asks when it is first imported."""
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {folder} can't be used ({error.strerror}). "
+            "Set the environment variable METRICS_DIR to a folder that can be made and written to."
+        ) from error
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
 def read(environ: Mapping[str, str]) -> Env:
     """Raises ConfigurationError, naming the variable and what to write. Unset and empty mean the default."""
     value = _Reader(environ)
-    data_dir = value("DATA_DIR", str(BASE_DIR / ".data"), _folder, "a path that is a folder or does not exist yet")
+    data_dir = value("DATA_DIR", str(BASE_DIR / ".data"), _folder, _FOLDER_WANTED)
     embedded = endpoints.embedded(data_dir)
     bind = value("BIND", "127.0.0.1", _host, "an address to listen on, such as 127.0.0.1 or 0.0.0.0")
     return Env(
@@ -72,6 +86,7 @@ def read(environ: Mapping[str, str]) -> Env:
         bind=bind,
         web_workers=value("WEB_WORKERS", "1", _whole(1, 64), "a number of processes from 1 to 64"),
         data_dir=data_dir,
+        metrics_dir=value("METRICS_DIR", str(data_dir / "metrics"), _folder, _FOLDER_WANTED),
         database_url=value("DATABASE_URL", embedded.database, _postgresql, "postgresql://user:password@host:5432/name"),
         redis_url=value(
             "REDIS_URL",

@@ -13,6 +13,7 @@ from copytrading import env, logs
 django_stubs_ext.monkeypatch()  # so that Django's generic classes can be given their model, as the types want it
 
 ENV = env.current()
+env.share_metrics(ENV.metrics_dir)
 BASE_DIR = env.BASE_DIR
 
 SECRET_KEY = ENV.secret_key
@@ -53,6 +54,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "accounts.api.requests.RequestContext",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -9,7 +9,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.renderers import TemplateHTMLRenderer
 
-from orders.api import health
+from orders.api import health, metrics
 
 # The description of the API is for everybody; what it describes asks for a log-in.
 _OPEN: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
@@ -18,6 +18,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.Metrics.as_view(), name="metrics"),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer], **_OPEN), name="schema"),

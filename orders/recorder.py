@@ -14,6 +14,7 @@ import structlog
 from django.db import connection, transaction
 
 from accounts.models import rows_of
+from copytrading import telemetry
 from copytrading.kernel import clock
 from copytrading.kernel.errors import InvariantBroken
 from copytrading.kernel.ids import KINDS, AccountRef
@@ -85,6 +86,7 @@ def record(accounts: Collection[AccountRef], *, book: Ledger | None = None) -> R
             done.versions[entry.account] = entry.version
         _mirror(entries)
         done.entries = len(entries)
+    _tell(entries)
     _after(book, entries, recorded, done)
     return done
 
@@ -202,6 +204,18 @@ def write(entries: Sequence[Entry]) -> None:
     copy_rows.insert("orders_transfer", _TRANSFER, (row for entry in entries for row in _transfer_rows(entry)))
     latest = {order.order_id: order for entry in entries for order in entry.orders}
     copy_rows.upsert("orders_order", "order_id", "version", _ORDER, [_order_row(order) for order in latest.values()])
+
+
+def _tell(entries: Sequence[Entry]) -> None:
+    """One line an account: what is in PostgreSQL now."""
+    recorded: dict[AccountRef, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        recorded[entry.account].append(entry)
+    for account, folded in recorded.items():
+        telemetry.count_recorded(account.kind, len(folded))
+        orders = sorted({order.order_id for entry in folded for order in entry.orders})
+        about = {"order": orders[0]} if len(orders) == 1 else {"orders": orders} if orders else {}
+        _log.info("recorded", account=str(account), entries=len(folded), version=folded[-1].version, **about)
 
 
 def _mirror(entries: Sequence[Entry]) -> None:

@@ -58,7 +58,7 @@ class Worker(ABC):
         self.consumer = consumer or default_consumer()
         self.batch = batch
         self.stop = stop or threading.Event()
-        self._log = _log.bind(worker=self.name, consumer=self.consumer)
+        self._log = _log
         self._wait_s = 0.0
         self._beat_at = float("-inf")
 
@@ -73,8 +73,13 @@ class Worker(ABC):
         return {}
 
     def run(self, once: bool = False) -> None:
-        """Until stopped; with `once`, until there is nothing more to do."""
-        self._log.info("worker_started")
+        """Until stopped; with `once`, until there is nothing more to do. Every line of it names the worker."""
+        with structlog.contextvars.bound_contextvars(worker=self.name, consumer=self.consumer):
+            self._log.info("worker_started")
+            self._work(once)
+            self._log.info("worker_stopped")
+
+    def _work(self, once: bool) -> None:
         prepared = False
         while not self.stop.is_set():
             try:
@@ -90,7 +95,6 @@ class Worker(ABC):
                 self._wait_out(error)
             if once and not busy:
                 break
-        self._log.info("worker_stopped")
 
     def _wait_out(self, error: Exception) -> None:
         self._wait_s = min(_LONGEST_WAIT_S, max(0.05, self._wait_s * 2))
@@ -171,12 +175,14 @@ class StreamWorker(Worker):
     def _failed(self, message: Message, error: Exception) -> None:
         self._tries[message.id] += 1
         tries = self._tries[message.id]
-        self._log.error("message_failed", message=message.id, fields=message.fields, tries=tries, exc_info=error)
+        named = {name: message.fields[name] for name in ("account", "order") if name in message.fields}
+        about = self._log.bind(message=message.id, **named)
+        about.error("message_failed", fields=message.fields, tries=tries, exc_info=error)
         if tries < TRIES:
             return
         self._stream.bury(message, f"{type(error).__name__}: {error}")
         self._forget([message])
-        self._log.critical("message_buried", message=message.id, advice="manage.py dead_letters show")
+        about.critical("message_buried", advice="manage.py dead_letters show")
 
     def _finish(self, messages: Sequence[Message]) -> None:
         self._stream.acknowledge(messages)

@@ -15,7 +15,6 @@ from accounts.terms import Terms
 from copytrading.kernel import clock
 from copytrading.kernel.decimals import ceil_to
 from copytrading.kernel.ids import AccountRef, OrderId
-from copytrading.kernel.rejections import Rejection
 from orders import verbs
 from orders.book import quotes
 from orders.book.account import State, load
@@ -51,9 +50,7 @@ class DemoTrader(Worker):
             self._count += 1
             self._unanswered = self.decide(load(self.account, all_orders=True))
         if self._unanswered is not None:
-            done = verbs.carry_out(self._unanswered)
-            if isinstance(done, Rejection):
-                self._log.info("refused", verb=self._unanswered.verb, reason=done.reason.name, detail=done.detail)
+            verbs.carry_out(self._unanswered)  # its line in the log says what became of it
             self._unanswered = None
         self.stop.wait(self._chance.uniform(*PAUSE_S))
         return False

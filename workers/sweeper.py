@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 
 from django.db import DatabaseError
+from structlog.contextvars import bound_contextvars
 
 from copytrading.kernel import clock
 from copytrading.kernel.errors import InvariantBroken
@@ -90,15 +91,16 @@ class Sweeper(Worker):
     def _sweep(self, batch: list[AccountRef]) -> None:
         leaving = ledger().run([_under_way(account) for account in batch])
         for (account, version, marks), transfers in zip(versions_and_marks(ledger(), batch), leaving, strict=True):
-            try:
-                self._mend(account, version, marks, transfers)
-            except (InvariantBroken, NotInBook) as error:  # one broken account must not hold the others up
-                self._log.critical("account_broken", account=str(account), error=str(error), advice="run audit")
+            with bound_contextvars(account=str(account)):
+                try:
+                    self._mend(account, version, marks, transfers)
+                except (InvariantBroken, NotInBook) as error:  # one broken account must not hold the others up
+                    self._log.critical("account_broken", error=str(error), advice="run audit")
 
     def _mend(self, account: AccountRef, version: int, marks: Mapping[str, str], transfers: Iterable[str]) -> None:
         for transfer_id in transfers:
             arrived = finish_transfer(account, transfer_id)
-            self._log.info("transfer_finished", account=str(account), transfer=transfer_id, arrived=arrived)
+            self._log.info("transfer_finished", transfer=transfer_id, arrived=arrived)
         for consumer in keys.CONSUMERS:
             if consumer == "record" and (self._crowded or str(account) in self._parked):
                 continue  # a parked one's journal waits for whoever retries the dead letter
@@ -118,7 +120,7 @@ class Sweeper(Worker):
         return clock.monotonic() - since >= LAG_S
 
     def _tell_again(self, account: AccountRef, consumer: str, mark: int) -> None:
-        self._log.info("told_again", account=str(account), consumer=consumer, mark=mark)
+        self._log.info("told_again", behind=consumer, mark=mark)
         self._behind.pop((account, consumer), None)
         if consumer == "index":
             index_account(account)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from django.db.models import Q
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
@@ -34,6 +35,7 @@ class BearerAuthentication(BaseAuthentication):
         principal = principals.resolve(token, prove)
         if principal is None:
             raise AuthenticationFailed("This token is unknown, expired or revoked.")
+        structlog.contextvars.bind_contextvars(principal=principal.name)
         return principal, principal
 
     def authenticate_header(self, request: Request) -> str:

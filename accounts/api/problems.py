@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.rejections import Reason, Rejection
+from copytrading.telemetry import about_request
 
 log = structlog.get_logger(__name__)
 
@@ -61,16 +62,22 @@ class Refused(Exception):
 
 def problem(rejection: Rejection, retry_after_s: int | None = None) -> Response:
     reason = rejection.reason
+    about_request(reason=reason.name)
     return Response(
         body(rejection), status=reason.http_status, headers=_headers(reason, retry_after_s), content_type=CONTENT_TYPE
     )
 
 
 def body(rejection: Rejection) -> dict[str, Any]:
-    """The members of a problem. A fact never hides one of the members every problem has."""
+    """The members of a problem. A fact never hides one of the members every problem has.
+
+    What may be our fault names the request, so that whoever tells of it names the lines of the log as well.
+    """
     reason = rejection.reason
+    request = structlog.contextvars.get_contextvars().get("request")
     return {
         **rejection.facts,
+        **({"request_id": request} if request and reason.http_status >= 500 else {}),
         "ok": False,
         "type": f"urn:problem-type:{reason.name}",
         "title": reason.name.replace("_", " ").capitalize(),
@@ -157,6 +164,7 @@ def _is_api(request: HttpRequest) -> bool:
 def _plain(rejection: Rejection) -> JsonResponse:
     """The same answer where no view, and so no renderer, was reached."""
     reason = rejection.reason
+    about_request(reason=reason.name)
     return JsonResponse(
         body(rejection), status=reason.http_status, headers=_headers(reason, None), content_type=CONTENT_TYPE
     )

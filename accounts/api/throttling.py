@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from django.core.cache import cache
 from rest_framework.request import Request
-from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
 from accounts.api.problems import Refused
+from accounts.api.requests import client_address
 from copytrading.kernel import clock
 from copytrading.kernel.ids import digest
 from copytrading.kernel.rejections import Reason, Rejection
@@ -54,10 +54,3 @@ class LogInThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: object) -> bool:
         LOG_IN_TRIES.count(client_address(request))
         return True
-
-
-def client_address(request: Request) -> str:
-    """The peer's address. X-Forwarded-For is believed only if NUM_PROXIES says how many proxies of ours write it."""
-    if api_settings.NUM_PROXIES is None:
-        return str(request.META.get("REMOTE_ADDR", ""))
-    return str(BaseThrottle().get_ident(request))

@@ -18,7 +18,8 @@ from accounts.api.fields import SecretField, StrictSerializer, TextField
 from accounts.api.parsing import body_of
 from accounts.api.principals import principals
 from accounts.api.problems import Refused
-from accounts.api.throttling import LOG_IN_FAILURES, LogInThrottle, client_address
+from accounts.api.requests import client_address
+from accounts.api.throttling import LOG_IN_FAILURES, LogInThrottle
 from accounts.models import User
 from copytrading.kernel import clock
 from copytrading.kernel.rejections import Reason, Rejection

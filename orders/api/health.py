@@ -26,7 +26,7 @@ from orders.rules.pricing import is_sound, is_stale
 #: Every kind of worker without which something comes to a halt sooner or later.
 WORKERS = ("market_feed", "pending_monitor", "margin_monitor", "worker_record", "sweeper")
 TRADING_NEEDS = frozenset({"ledger", "market", "feed"})
-_AWAY = (RedisError, LedgerUnavailable, ReplyLost, DatabaseError)
+AWAY = (RedisError, LedgerUnavailable, ReplyLost, DatabaseError)
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def _checked(name: str, check: Callable[[], Check]) -> Check:
     try:
         return check()
-    except _AWAY as error:
+    except AWAY as error:
         log.warning("not_ready", check=name, error=str(error))
         return Check(False, "can't be reached")
 

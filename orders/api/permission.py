@@ -5,12 +5,14 @@ from accounts.api.problems import Refused
 from accounts.models import model_of
 from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.ids import AccountRef
+from copytrading.telemetry import about_request
 from orders.book import keys
 from orders.book.connection import ReplyLost, ledger
 
 
 def require(asker: Principal, action: Action, account: AccountRef) -> None:
     """Raises Refused; an account that is not there and one that is hidden get the same answer."""
+    about_request(account=str(account))
     owner_id = owner_of(account)
     refused = ACCOUNT_NOT_FOUND if owner_id is None else check(asker, action, account.kind, owner_id)
     if refused:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from copytrading.kernel.rejections import Rejection
+from copytrading.telemetry import about_request
 from orders.messages import (
     CallMargin,
     CancelPending,
@@ -21,6 +22,7 @@ from orders.messages import (
     TransferBetween,
 )
 from orders.verbs import call_margin, close, configure, fire, money, pending, protect
+from orders.verbs.measured import measured, order_of
 from orders.verbs.open import open_order
 
 _VERBS: dict[type[Command], Callable[[Any], Done | Rejection]] = {
@@ -45,4 +47,7 @@ def carry_out(command: Command) -> Done | Rejection:
     A Rejection changed nothing. Raises LedgerUnavailable (nothing was done) and OutcomeUnknown (ask again
     with the same key).
     """
-    return _VERBS[type(command)](command)
+    about_request(account=str(command.account), order=getattr(command, "order_id", None))
+    done = measured(_VERBS[type(command)], command)
+    about_request(order=order_of(done).get("order_id"))
+    return done

@@ -9,7 +9,7 @@ from orders.messages import Report
 from orders.rules import admission, commission, conversion, flow, halts, margin, valuation
 from orders.rules.facts import Desk, Exposure, Flow, Order, Portfolio, Valuation
 from orders.settlement import Settled, settle, used_margin
-from orders.verbs.attempt import Gathered, first_refusal
+from orders.verbs.attempt import Gathered, first_refusal, met_flow
 
 
 def check_birth(symbol: str, lots: Decimal, asked: str | None, staff: bool, gathered: Gathered) -> Flow | Rejection:
@@ -23,6 +23,7 @@ def check_birth(symbol: str, lots: Decimal, asked: str | None, staff: bool, gath
     stamped = flow.route(state.account.kind, desk.config.sending_orders, asked, staff)
     if isinstance(stamped, Rejection):
         return stamped
+    met_flow.set(stamped)
     return check_opening(symbol, staff, gathered) or stamped
 
 

@@ -7,6 +7,7 @@ quotes; a person is told `conflict` after 8 attempts.
 import random
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
@@ -32,6 +33,8 @@ from orders.rules.lifecycle import TERMINAL
 ATTEMPTS = 8
 #: Who asks and how is not what is asked; nor is which quote touched a level.
 _NOT_BODY = ("principal", "key", "staff", "quote")
+#: The flow that the command under way was found to be about, for what is told of it when it is refused.
+met_flow: ContextVar[str] = ContextVar("met_flow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,7 @@ def body_hash(command: Command) -> str:
 def order_of(gathered: Gathered, order_id: str) -> Order | Rejection:
     """The named order, or why there is none. One that ended long ago has left the book and is asked of the record."""
     if order := gathered.state.orders.get(order_id):
+        met_flow.set(order.flow)
         return order
     try:
         order = recorded_order(order_id)
@@ -185,6 +189,7 @@ def order_of(gathered: Gathered, order_id: str) -> Order | Rejection:
         raise LedgerUnavailable(f"{order_id} is not in the book, and the record can't be asked: {error}") from error
     if order is None or order.account != str(gathered.state.account):
         return Rejection(Reason.order_not_found, f"there is no order {order_id} on this account")
+    met_flow.set(order.flow)
     if order.status not in TERMINAL:
         raise InvariantBroken(f"{order_id} is recorded as {order.status}, but is not in the book; run audit")
     return order

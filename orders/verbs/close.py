@@ -15,6 +15,7 @@ from orders.rules.facts import Order, Quote
 from orders.settlement import settle
 from orders.venues import venue_for
 from orders.verbs.attempt import Decision, Gathered, Needs, Prices, attempt, first_refusal, order_of
+from orders.verbs.measured import measured
 
 
 def close(command: CloseOrder) -> Done | Rejection:
@@ -102,7 +103,7 @@ def _close_one(command: CloseAll, order_id: str) -> CloseOrder:
 def _result(command: CloseAll, order_id: str) -> dict[str, Any]:
     """What became of one order. Others may be closed by now, so nothing that goes wrong here speaks for all."""
     try:
-        outcome = close(_close_one(command, order_id))
+        outcome = measured(close, _close_one(command, order_id))
     except OutcomeUnknown as error:
         return {"ok": False, "order_id": order_id, "reason": Reason.outcome_unknown.name, "detail": str(error)}
     except LedgerUnavailable as error:

@@ -15,7 +15,7 @@ from orders.rules import halts, hours, levels, pricing
 from orders.rules.facts import Desk, Order, Quote
 from orders.venues import venue_for
 from orders.verbs.admit import admit_fill
-from orders.verbs.attempt import Decision, Gathered, Needs, Prices, attempt
+from orders.verbs.attempt import Decision, Gathered, Needs, Prices, attempt, met_flow
 from orders.verbs.close import close_at
 from orders.verbs.pending import cancelled
 
@@ -39,6 +39,7 @@ def _decide(command: Fire, gathered: Gathered) -> Decision | Rejection:
     order = gathered.state.orders.get(command.order_id)
     if order is None:
         return Rejection(Reason.order_not_found, f"{command.order_id} has left the book")
+    met_flow.set(order.flow)
     version, since_ms = setting_of(order, command.kind) or (None, 0)
     if version != command.level_version:
         return Rejection(Reason.stop_not_set, f"{command.kind} of {order.order_id} has another setting by now")

@@ -226,6 +226,7 @@ class PendingMonitor(Worker):
 
     def _end_one(self, member: str) -> bool:
         account, order_id, version = member.split("|")
+        about = self._log.bind(account=account, order=order_id)
         command = CancelPending(
             account=AccountRef.parse(account),
             principal=PRINCIPAL,
@@ -237,13 +238,13 @@ class PendingMonitor(Worker):
         try:
             outcome = carry_out(command)
         except (LedgerUnavailable, OutcomeUnknown) as error:
-            self._log.warning("expiry_waits", order=order_id, error=str(error))
+            about.warning("expiry_waits", error=str(error))
             return False
         except InvariantBroken as error:
-            self._log.critical("expiry_broken", order=order_id, error=str(error), advice="run audit")
+            about.critical("expiry_broken", error=str(error), advice="run audit")
             return False
         if isinstance(outcome, Rejection) and outcome.reason not in _GONE:
-            self._log.info("expiry_waits", order=order_id, reason=outcome.reason.name)
+            about.info("expiry_waits", reason=outcome.reason.name)
             return False
         return True
 

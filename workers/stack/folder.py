@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from workers.stack.refusal import StackRefused
 MARK = "COPYTRADING_STACK"
 
 _LOCK = "stack.lock"
-_MADE = ("ledger", "market", "postgresql", "postgresql.new", "logs")
+_MADE = ("ledger", "market", "postgresql", "postgresql.new", "logs", "metrics")
+_COUNTS = re.compile(r"(counter|histogram)_[0-9]+\.db", re.ASCII)
 _KEPT_FILES = ("demo_password", "secret_key", _LOCK)
 
 
@@ -57,6 +59,13 @@ def end_orphans(data_dir: Path) -> int:
     for process in alive:
         process.kill()
     return len(orphans)
+
+
+def forget_counts(metrics_dir: Path) -> None:
+    """What the processes of the last run have counted. Theirs alone: the folder may be one that others use as well."""
+    for file in metrics_dir.glob("*.db"):
+        if _COUNTS.fullmatch(file.name):
+            file.unlink()
 
 
 def reset(data_dir: Path) -> None:

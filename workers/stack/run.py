@@ -36,6 +36,7 @@ def everything(settings: Env) -> None:
         if ended := folder.end_orphans(settings.data_dir):
             console.print(f"Ended {ended} processes that an earlier run had left behind.")
         preparation.check_port(settings.bind, settings.web_port)
+        folder.forget_counts(settings.metrics_dir)
         console.print(f"Starting; Ctrl-C stops everything. Data and logs are in {settings.data_dir}")
         with preparation.servers(settings, console.print) as servers:
             preparation.check_redis()
