@@ -80,9 +80,9 @@ def _password_replaced(user: User, **_: Any) -> None:
 
 def _whoever_is_here() -> str:
     """Who is logged in to the admin whose request is being answered; outside of requests, who sits at the console."""
-    request = getattr(HistoricalRecords.context, "request", None)
-    if request is not None and request.user.is_authenticated:
-        return f"user:{request.user.pk}"
+    user = getattr(getattr(HistoricalRecords.context, "request", None), "user", None)
+    if isinstance(user, User):
+        return f"user:{user.pk}"
     return f"console:{getpass.getuser()}"
 
 

@@ -6,8 +6,8 @@ import pytest
 import time_machine
 from django_redis import get_redis_connection
 
-from accounts import limits
 from accounts.limits import Limit, network, unless_away
+from copytrading.kernel import clock
 from tests.api.away import cache_away
 from tests.fixtures.book import Book
 
@@ -66,12 +66,17 @@ def test_counting_takes_one_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
     THREE.count("ann")
     connection = get_redis_connection("default").connection_pool.connection_kwargs
     assert (connection["socket_timeout"], connection["socket_connect_timeout"]) == (0.5, 0.5)
+    pool = get_redis_connection("default").connection_pool
+    made = pool.get_connection()
+    pool.release(made)
     sent: list[Any] = []
-    made = get_redis_connection("default").connection_pool.get_connection()
-    kind = type(made)
-    get_redis_connection("default").connection_pool.release(made)
-    whole = kind.send_packed_command
-    monkeypatch.setattr(kind, "send_packed_command", lambda self, *a, **k: (sent.append(a), whole(self, *a, **k))[1])
+    send = type(made).send_packed_command
+
+    def counted(self: Any, command: Any, check_health: bool = True) -> None:
+        sent.append(command)
+        send(self, command, check_health)
+
+    monkeypatch.setattr(type(made), "send_packed_command", counted)
     THREE.count("ann")
     assert len(sent) == 1
 
@@ -101,11 +106,15 @@ def test_without_a_counter_one_goes_on_and_the_log_says_so_once_a_minute(
 ) -> None:
     asked: list[float] = []
     now: list[float] = []
-    monkeypatch.setattr(limits.clock, "monotonic", lambda: now[-1])
+    monkeypatch.setattr(clock, "monotonic", lambda: now[-1])
+
+    def question() -> int:
+        asked.append(now[-1])
+        return THREE.count("ann").total
 
     def count_at(moment_s: float) -> int | None:
         now.append(moment_s)
-        return unless_away(lambda: (asked.append(now[-1]), THREE.count("ann").total)[1])
+        return unless_away(question)
 
     with cache_away(settings):
         assert [count_at(moment_s) for moment_s in (1_000.0, 1_000.9, 1_001.0, 1_030.0, 1_059.0)] == [None] * 5
