@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.contrib import admin, messages
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from redis.exceptions import RedisError
@@ -24,6 +24,12 @@ class LogInForm(AuthenticationForm):
     """Lets staff in. What else is refused than a wrong password stays in `refused`, for the status of the answer."""
 
     refused: Refused | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The page is hidden until its scripts run, and `autofocus` takes nobody to what is hidden.
+        first = self.fields["password" if self.is_bound else "username"]
+        first.widget.attrs["x-init"] = "$nextTick(() => $el.focus())"
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = self.cleaned_data
@@ -50,15 +56,21 @@ class LogInForm(AuthenticationForm):
 def log_in(request: HttpRequest) -> HttpResponse:
     """A session begins here and ends after `LOG_IN_LASTS`, however busy it is."""
     answer = admin.site.login(request)
-    if isinstance(answer, TemplateResponse):
-        refused = getattr((answer.context_data or {}).get("form"), "refused", None)
-        if refused is not None:
-            answer.status_code = refused.rejection.reason.http_status
-            answer["Retry-After"] = str(refused.retry_after_s)
+    if isinstance(answer, TemplateResponse) and answer.context_data:
+        _tell(request, answer, answer.context_data["form"])
     elif request.method == "POST" and isinstance(request.user, User):
         request.session.set_expiry(clock.now() + settings.LOG_IN_LASTS)
         note_log_in(request.user, _THROUGH)
     return answer
+
+
+def _tell(request: HttpRequest, page: TemplateResponse, form: LogInForm) -> None:
+    """Why not, as a message: as errors of the form the page would add that the error below is to be corrected."""
+    for text in form.errors.pop(NON_FIELD_ERRORS, ()):
+        messages.error(request, text)
+    if form.refused is not None:
+        page.status_code = form.refused.rejection.reason.http_status
+        page["Retry-After"] = str(form.refused.retry_after_s)
 
 
 def log_out(request: HttpRequest) -> HttpResponse:
