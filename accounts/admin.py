@@ -14,7 +14,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import hours
+from accounts import hours, trail
 from accounts.admin_access import ByRole, PlainNumbers, ReadOnly, TermsAdmin, configures, plain
 from accounts.models import (
     ACCOUNT_MODELS,
@@ -73,6 +73,17 @@ class UserAdmin(ByRole, DjangoUserAdmin, ModelAdmin):
         ("Times", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"fields": ("username", "email", "role", "password1", "password2")}),)
+    actions = ("log_out_everywhere",)
+
+    @admin.action(description="Log the selected users out everywhere", permissions=["log_out"])
+    def log_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        for user in users:
+            user.log_out_everywhere()
+            trail.note(f"user:{request.user.pk}", "log_out_everywhere", f"user:{user.pk}")
+        self.message_user(request, f"{len(users)} users have to log in again. API keys go on until they are revoked.")
+
+    def has_log_out_permission(self, request: HttpRequest) -> bool:
+        return configures(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         beyond = isinstance(obj, User) and obj.is_superuser and not getattr(request.user, "is_superuser", False)

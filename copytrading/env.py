@@ -38,6 +38,8 @@ class Env:
     secret_key: str
     debug: bool
     allowed_hosts: tuple[str, ...]
+    behind_tls: bool
+    api_rate: int
     allow_volatile_ledger: bool
     log_level: str
     log_format: str
@@ -100,6 +102,8 @@ def read(environ: Mapping[str, str]) -> Env:
         secret_key=value("SECRET_KEY", "", _at_least(32), "32 characters or more") or _kept_secret_key(data_dir),
         debug=value("DEBUG", "0", _switch, "0 or 1"),
         allowed_hosts=value("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{bind}", _list, "host names between commas"),
+        behind_tls=value("BEHIND_TLS", "0", _switch, "0 or 1"),
+        api_rate=value("API_RATE", "500", _whole(1, 1_000_000), "requests a second from 1 to 1000000"),
         allow_volatile_ledger=value("ALLOW_VOLATILE_LEDGER", "0", _switch, "0 or 1"),
         log_level=value("LOG_LEVEL", "INFO", _one_of(*LOG_LEVELS), " or ".join(LOG_LEVELS)),
         log_format=value("LOG_FORMAT", "json", _one_of("json", "plain"), "json or plain"),

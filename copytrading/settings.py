@@ -25,6 +25,8 @@ LEDGER_URL = ENV.redis_url
 MARKET_URL = ENV.market_redis_url
 ALLOW_VOLATILE_LEDGER = ENV.allow_volatile_ledger
 FEED = ENV.feed
+#: Requests a second of one key or person.
+API_RATE = ENV.api_rate
 
 INSTALLED_APPS = [
     "unfold",
@@ -95,6 +97,8 @@ CACHES = {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": MARKET_URL,
         "KEY_PREFIX": "cache",
+        # Limits are counted here, and requests go on without: nobody waits long for a counter.
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.5, "SOCKET_TIMEOUT": 0.5},
     }
 }
 
@@ -122,6 +126,12 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+#: A log-in ends after one shift, whatever was done in it.
+LOG_IN_LASTS = timedelta(hours=12)
+SESSION_COOKIE_AGE = int(LOG_IN_LASTS.total_seconds())
+# Behind one proxy of ours that ends TLS: it says how and from where the request reached it.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.behind_tls
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.behind_tls else None
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -132,10 +142,11 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "accounts.api.problems.exception_handler",
     "COERCE_DECIMAL_TO_STRING": True,
     "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": 1 if ENV.behind_tls else None,
 }
 
 REST_KNOX = {
-    "TOKEN_TTL": timedelta(hours=12),
+    "TOKEN_TTL": LOG_IN_LASTS,
     "AUTH_HEADER_PREFIX": "Bearer",
 }
 
@@ -170,6 +181,7 @@ UNFOLD = {
     "SITE_TITLE": "Copy trading",
     "SITE_HEADER": "Copy trading",
     "SHOW_HISTORY": True,
+    "LOGIN": {"form": "accounts.admin_log_in.LogInForm"},
 }
 
 LOGGING = logs.configure(ENV.log_level, ENV.log_format)

@@ -9,6 +9,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.renderers import TemplateHTMLRenderer
 
+from accounts import admin_log_in
 from orders.api import health, metrics
 
 # The description of the API is for everybody; what it describes asks for a log-in.
@@ -20,6 +21,9 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.Metrics.as_view(), name="metrics"),
     path("admin", RedirectView.as_view(url="/admin/")),
+    # Before the admin's own pages of the same paths.
+    path("admin/login/", admin_log_in.log_in),
+    path("admin/logout/", admin_log_in.log_out),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer], **_OPEN), name="schema"),
     path(

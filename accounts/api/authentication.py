@@ -15,10 +15,12 @@ from rest_framework.request import Request
 
 from accounts.access import Principal, scopes_of_role
 from accounts.api.principals import Proof, principals
+from accounts.api.requests import client_address
+from accounts.api.throttling import check_unknown_token
+from accounts.api.token_trail import KEY_MARK, key_uses, note_refused
 from accounts.models import ApiKey, User
 from copytrading.kernel import clock
 
-KEY_MARK = "ct_"
 #: Longer than any token or key made here; a longer one is refused unread.
 MAX_TOKEN_LENGTH = 128
 #: How exact `last_used_at` of a key is.
@@ -32,10 +34,16 @@ class BearerAuthentication(BaseAuthentication):
         token = bearer_token(request)
         if token is None:
             return None
+        address = client_address(request)
+        if not principals.remembers(token):
+            check_unknown_token(address)
         principal = principals.resolve(token, prove)
         if principal is None:
+            note_refused(token, address)
             raise AuthenticationFailed("This token is unknown, expired or revoked.")
         structlog.contextvars.bind_contextvars(principal=principal.name)
+        if principal.kind == "key":
+            key_uses.note(principal, address)
         return principal, principal
 
     def authenticate_header(self, request: Request) -> str:

@@ -10,6 +10,7 @@ from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
@@ -18,6 +19,7 @@ from accounts.api.authentication import BearerAuthentication
 from accounts.api.parsing import StrictJSONParser
 from accounts.api.problems import exception_handler
 from accounts.api.schema import ApiSchema
+from accounts.api.throttling import PrincipalThrottle
 
 
 class JSONOnly(BaseContentNegotiation):
@@ -38,6 +40,7 @@ class ApiView(APIView):
 
     authentication_classes: Sequence[type[BaseAuthentication]] = (BearerAuthentication,)
     permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated,)
+    throttle_classes: Sequence[type[BaseThrottle]] = (PrincipalThrottle,)
     parser_classes = (StrictJSONParser,)
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = JSONOnly

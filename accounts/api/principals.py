@@ -63,6 +63,10 @@ class PrincipalCache:
         ends = known.proof.expires_at
         return known.proof.principal if ends is None or clock.now() < ends else None
 
+    def remembers(self, token: str) -> bool:
+        """Whether `token` was proved lately and not taken back here since. It may have expired."""
+        return hashlib.sha256(token.encode()).digest() in self._known
+
     def forget_token(self, token: str) -> None:
         with self._lock:
             self._known.pop(hashlib.sha256(token.encode()).digest(), None)

@@ -1,56 +1,73 @@
-"""How often somebody may try to log in: counted in the shared cache, in fixed windows, before a password is looked at.
+"""How often the API may be asked: tries to log in, tokens that open nothing, requests of those who are known.
 
-What a client typed never becomes part of a cache key; it is hashed first.
+docs/decisions/0012-limits-and-trail.md says why these limits are what they are.
 """
 
-from dataclasses import dataclass
 
-from django.core.cache import cache
+import structlog
+from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from accounts import trail
+from accounts.access import Principal
 from accounts.api.problems import Refused
 from accounts.api.requests import client_address
-from copytrading.kernel import clock
-from copytrading.kernel.ids import digest
+from accounts.limits import Count, Limit, network, unless_away
 from copytrading.kernel.rejections import Reason, Rejection
 
+_log = structlog.get_logger(__name__)
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `allowed` counts per window of `window_s` seconds for one `who`."""
-
-    name: str
-    allowed: int
-    window_s: int
-
-    def count(self, *who: str) -> None:
-        """Counts one more, in one atomic step. Raises Refused(rate_limited) when that is one too many."""
-        key = self._key(who)
-        # Kept for two windows, so that it can't run out between the two calls.
-        cache.add(key, 0, timeout=2 * self.window_s)
-        if cache.incr(key) > self.allowed:
-            wait_s = self.window_s - int(clock.now_ms() // 1000) % self.window_s
-            detail = f"More than {self.allowed} tries in {self.window_s} seconds."
-            raise Refused(Rejection(Reason.rate_limited, detail), retry_after_s=wait_s)
-
-    def forgive(self, *who: str) -> None:
-        cache.delete(self._key(who))
-
-    def _key(self, who: tuple[str, ...]) -> str:
-        window = clock.now_ms() // 1000 // self.window_s
-        return f"limit:{self.name}:{window}:{digest(*who)}"
+#: Tries to log in from one address, whoever it says it is.
+LOG_IN_TRIES = Limit("log_in", allowed=60, window_s=60)
+#: Tokens from one address that opened nothing.
+TOKENS_REFUSED = Limit("tokens_refused", allowed=60, window_s=60)
+#: Over how long API_RATE is averaged.
+_RATE_WINDOW_S = 10
 
 
-#: Tries from one address, whoever it says it is.
-LOG_IN_TRIES = Limit("log_in", allowed=120, window_s=60)
-#: Tries for one user name from one address; a success starts the count again.
-LOG_IN_FAILURES = Limit("log_in_failures", allowed=10, window_s=300)
+def count_log_in_try(address: str) -> None:
+    """Raises Refused when that is one too many."""
+    counted = LOG_IN_TRIES.count(network(address))
+    if counted.beyond > 0:
+        if counted.beyond == 1:
+            reason = f"more than {counted.allowed} tries from this address"
+            trail.note_stranger("log_in_throttled", Reason.rate_limited.name, lambda: ("", reason))
+        raise too_many("Too many tries", counted)
+
+
+def check_unknown_token(address: str) -> None:
+    """Raises Refused for an address that has sent too many tokens which open nothing: PostgreSQL is not asked."""
+    counted = unless_away(lambda: TOKENS_REFUSED.look(network(address)))
+    if counted and counted.beyond >= 0:
+        raise too_many("Too many unknown tokens from this address", counted)
+
+
+def too_many(what: str, counted: Count) -> Refused:
+    return Refused(Rejection(Reason.rate_limited, f"{what}; wait {counted.wait_s} seconds."), counted.wait_s)
 
 
 class LogInThrottle(BaseThrottle):
     """Counts each request to log in by its address, before the body is read."""
 
     def allow_request(self, request: Request, view: object) -> bool:
-        LOG_IN_TRIES.count(client_address(request))
+        count_log_in_try(client_address(request))
+        return True
+
+
+class PrincipalThrottle(BaseThrottle):
+    """API_RATE requests a second for each key and each person, averaged; unlimited while nobody can count.
+
+    Costs one round trip to the market instance. Who is not known yet was counted before.
+    """
+
+    def allow_request(self, request: Request, view: object) -> bool:
+        known = request.auth
+        if isinstance(known, Principal):
+            limit = Limit("requests", settings.API_RATE * _RATE_WINDOW_S, _RATE_WINDOW_S)
+            counted = unless_away(lambda: limit.count(known.name))
+            if counted and counted.beyond > 0:
+                if counted.beyond == 1:
+                    _log.warning("requests_throttled", principal=known.name, allowed_a_second=settings.API_RATE)
+                raise too_many(f"More than {settings.API_RATE} requests a second", counted)
         return True

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import structlog
-from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
+from django.db import transaction
 from knox.crypto import hash_token
 from knox.models import AuthToken
 from rest_framework import serializers
@@ -12,19 +11,21 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.authentication import KEY_MARK, bearer_token
+from accounts.api.authentication import bearer_token
 from accounts.api.base import ApiView, principal
 from accounts.api.fields import SecretField, StrictSerializer, TextField
+from accounts.api.log_in import identify, note_log_in, note_log_out, refused
 from accounts.api.parsing import body_of
 from accounts.api.principals import principals
 from accounts.api.problems import Refused
 from accounts.api.requests import client_address
-from accounts.api.throttling import LOG_IN_FAILURES, LogInThrottle
+from accounts.api.throttling import LogInThrottle
+from accounts.api.token_trail import KEY_MARK
 from accounts.models import User
 from copytrading.kernel import clock
 from copytrading.kernel.rejections import Reason, Rejection
 
-log = structlog.get_logger(__name__)
+_THROUGH = "the API"
 
 
 class LoggedInUser(serializers.Serializer[Any]):
@@ -64,15 +65,10 @@ class LogIn(ApiView):
         given = self.body(data=body_of(request))
         given.is_valid()
         username, password = given.validated_data["username"], given.validated_data["password"]
-        who = (username, client_address(request))
-        LOG_IN_FAILURES.count(*who)
-        # For an unknown or inactive user Django hashes all the same, so that the time tells nothing.
-        user = authenticate(username=username, password=password)
-        if not isinstance(user, User):
-            log.warning("log_in_refused", address=who[1])
-            raise Refused(Rejection(Reason.not_authenticated, "The user name or the password is wrong."))
-        LOG_IN_FAILURES.forgive(*who)
-        return Response(_token_for(user, request))
+        user = identify(username, password, client_address(request), through=_THROUGH)
+        answer = _token_for(user)
+        note_log_in(user, _THROUGH)
+        return Response(answer)
 
 
 class LogOut(ApiView):
@@ -87,15 +83,18 @@ class LogOut(ApiView):
             raise Refused(Rejection(Reason.not_permitted, detail))
         AuthToken.objects.filter(digest=hash_token(token)).delete()
         principals.forget_token(token)
-        log.info("logged_out", principal=principal(request).name)
+        note_log_out(principal(request).user_id, _THROUGH)
         return Response({"ok": True})
 
 
-def _token_for(user: User, request: Request) -> dict[str, object]:
-    AuthToken.objects.filter(user=user, expiry__lte=clock.now()).delete()
-    made, token = AuthToken.objects.create(user=user)
+def _token_for(user: User) -> dict[str, object]:
+    with transaction.atomic():
+        # A password replaced since it was checked ends every token; this one would be born after that.
+        if not User.objects.select_for_update().filter(pk=user.pk, password=user.password, is_active=True).exists():
+            raise refused()
+        AuthToken.objects.filter(user=user, expiry__lte=clock.now()).delete()
+        made, token = AuthToken.objects.create(user=user)
     user_logged_in.send(sender=User, request=None, user=user)
-    log.info("logged_in", principal=f"user:{user.pk}", address=client_address(request))
     return {
         "ok": True,
         "token": token,

@@ -15,6 +15,7 @@ from accounts.api import principals as remembering
 from accounts.api import throttling
 from accounts.api.authentication import prove
 from accounts.api.principals import principals
+from accounts.limits import Limit
 from accounts.models import ApiKey, Role, User
 from copytrading.kernel import clock
 from tests.api.away import postgresql_away
@@ -193,7 +194,7 @@ def test_a_success_forgives_the_failures_before_it(client: Client, trader: User)
 
 
 def test_tries_from_one_address_are_counted_whatever_they_are(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttling, "LOG_IN_TRIES", throttling.Limit("log_in", allowed=3, window_s=60))
+    monkeypatch.setattr(throttling, "LOG_IN_TRIES", Limit("log_in", allowed=3, window_s=60))
     with time_machine.travel("2030-01-31T12:00:20Z", tick=False):
         statuses = [post(client, LOG_IN, body).status_code for body in (b"{", {}, {"username": "a", "password": "b"})]
         fourth = post(client, LOG_IN, {})
@@ -212,7 +213,7 @@ def test_what_was_typed_does_not_become_part_of_a_cache_key(client: Client, book
     log_in(client, "tess-who-typed-this")
 
     kept = [key for key in book.market.scan_iter() if key.startswith("cache:")]
-    assert len(kept) == 2
+    assert any("log_in_failures_anywhere" in key for key in kept)
     assert not any("tess" in key for key in kept)
 
 

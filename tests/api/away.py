@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection as database
 
+from accounts import limits
 from orders.book import connection
 
 
@@ -18,6 +19,19 @@ def redis_away(settings: Any, name: str) -> Iterator[None]:
     yield
     setattr(settings, name, kept)
     connection.close_all()
+
+
+@contextmanager
+def cache_away(settings: Any) -> Iterator[None]:
+    """Nobody counts tries and requests."""
+    kept = settings.CACHES
+    settings.CACHES = {"default": kept["default"] | {"LOCATION": "redis://127.0.0.1:1/0"}}
+    limits.outage.forget()
+    try:
+        yield
+    finally:
+        settings.CACHES = kept
+        limits.outage.forget()
 
 
 @contextmanager

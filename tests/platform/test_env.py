@@ -21,6 +21,7 @@ def test_nothing_set_means_the_embedded_default(tmp_path: Path) -> None:
     assert found.database_url == found.embedded.database
     assert found.database_url.startswith("postgresql://copytrading@%2F")
     assert (found.debug, found.allow_volatile_ledger, found.feed) == (False, False, "")
+    assert (found.behind_tls, found.api_rate) == (False, 500)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,9 @@ def test_nothing_set_means_the_embedded_default(tmp_path: Path) -> None:
         ("FEED", f"replay:{__file__}@fast", "a speed above 0"),
         ("SECRET_KEY", "too short", "32 characters"),
         ("DEBUG", "maybe", "0 or 1"),
+        ("BEHIND_TLS", "https", "0 or 1"),
+        ("API_RATE", "-5", "requests a second from 1 to 1000000"),
+        ("API_RATE", "0.5", "requests a second from 1 to 1000000"),
         ("ALLOW_VOLATILE_LEDGER", "2", "0 or 1"),
         ("LOG_LEVEL", "LOUD", "DEBUG or INFO or WARNING or ERROR"),
         ("LOG_FORMAT", "xml", "json or plain"),
@@ -66,6 +70,8 @@ def test_right_values_are_taken(tmp_path: Path) -> None:
         DATABASE_URL="postgresql://me:secret@db/book",
         FEED=f"replay:{__file__}@2.5",
         DEBUG="yes",
+        BEHIND_TLS="1",
+        API_RATE="20",
         ALLOWED_HOSTS="a.example, b.example",
         LOG_LEVEL="debug",
     )
@@ -74,6 +80,7 @@ def test_right_values_are_taken(tmp_path: Path) -> None:
     assert found.database_url == "postgresql://me:secret@db/book"
     assert found.feed == f"replay:{__file__}@2.5"
     assert found.debug
+    assert (found.behind_tls, found.api_rate) == (True, 20)
     assert found.allowed_hosts == ("a.example", "b.example")
     assert found.log_level == "DEBUG"
 
