@@ -9,6 +9,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.renderers import TemplateHTMLRenderer
 
+from accounts.admin_people import change_own_password
 from orders.api import health
 
 # The description of the API is for everybody; what it describes asks for a log-in.
@@ -19,6 +20,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin/password_change/", admin.site.admin_view(change_own_password, cacheable=True)),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer], **_OPEN), name="schema"),
     path(
