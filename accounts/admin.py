@@ -1,44 +1,36 @@
-"""Users, keys, accounts, terms and halts, as the broker's staff see them."""
+"""Accounts, terms and halts, as the broker's staff see them; people and the audit log stand beside this file."""
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth import models as auth
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import hours, trail
-from accounts.admin_access import ByRole, PlainNumbers, ReadOnly, TermsAdmin, configures, plain
+from accounts import admin_log, admin_people, hours
+from accounts.admin_access import ByRole, PlainNumbers, ReadOnly, plain
+from accounts.admin_reasons import Reasoned, TermsAdmin, note, values_of
 from accounts.models import (
     ACCOUNT_MODELS,
     AccountStatus,
-    ApiKey,
     Currency,
     Group,
     GroupInstrument,
     Halt,
     Instrument,
-    Role,
     TradingAccount,
-    User,
 )
-from copytrading.kernel import clock
+
+__all__ = ["AccountAdmin", "admin_log", "admin_people"]
 
 # Django's groups of permissions grant nothing here: the role decides.
 admin.site.unregister(auth.Group)
 
-_ROLE_COLOURS = {
-    Role.SUPPORT.label: "info",
-    Role.DEALER.label: "warning",
-    Role.ADMINISTRATOR.label: "danger",
-}
 _STATUS_COLOURS = {
     AccountStatus.ACTIVE.label: "success",
     AccountStatus.CLOSE_ONLY.label: "warning",
@@ -46,80 +38,6 @@ _STATUS_COLOURS = {
     AccountStatus.DISABLED.label: "danger",
 }
 _SWAP_FIELDS = ("swap_kind", "swap_long", "swap_short", "triple_swap_day")
-
-
-class ApiKeyInline(ReadOnly, TabularInline):
-    model = ApiKey
-    extra = 0
-    fields = ("prefix", "name", "scopes", "expires_at", "revoked_at", "last_used_at")
-
-
-@admin.register(User)
-class UserAdmin(ByRole, DjangoUserAdmin, ModelAdmin):
-    """People. A superuser's row is changed by superusers only, or a password set here would make one of anybody."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "shown_role", "email", "first_name", "last_name", "is_active", "last_login")
-    list_filter = ("role", "is_active")
-    search_fields = ("username", "email", "first_name", "last_name")
-    ordering = ("username",)
-    readonly_fields = ("last_login", "date_joined", "is_superuser")
-    filter_horizontal = ()
-    fieldsets = (
-        (None, {"fields": ("username", "password", "role", "is_active", "is_superuser")}),
-        ("Person", {"fields": ("first_name", "last_name", "email")}),
-        ("Times", {"fields": ("last_login", "date_joined")}),
-    )
-    add_fieldsets = ((None, {"fields": ("username", "email", "role", "password1", "password2")}),)
-    actions = ("log_out_everywhere",)
-
-    @admin.action(description="Log the selected users out everywhere", permissions=["log_out"])
-    def log_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        for user in users:
-            user.log_out_everywhere()
-            trail.note(f"user:{request.user.pk}", "log_out_everywhere", f"user:{user.pk}")
-        self.message_user(request, f"{len(users)} users have to log in again. API keys go on until they are revoked.")
-
-    def has_log_out_permission(self, request: HttpRequest) -> bool:
-        return configures(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        beyond = isinstance(obj, User) and obj.is_superuser and not getattr(request.user, "is_superuser", False)
-        return configures(request) and not beyond
-
-    def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[type[TabularInline]]:
-        return [ApiKeyInline] if obj else []
-
-    @display(description="role", ordering="role", label=_ROLE_COLOURS)
-    def shown_role(self, user: User) -> str:
-        return user.get_role_display()
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnly, ModelAdmin):
-    """Keys are made by `manage.py create_api_key`, which shows the secret once. Neither it nor its hash is shown."""
-
-    list_display = ("prefix", "name", "user", "scopes", "created_at", "expires_at", "last_used_at", "usable")
-    list_filter = (("expires_at", admin.DateFieldListFilter), ("revoked_at", admin.EmptyFieldListFilter))
-    search_fields = ("prefix", "name", "user__username")
-    fields = ("prefix", "name", "user", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at")
-    list_select_related = ("user",)
-    actions = ("revoke",)
-
-    @admin.action(description="Revoke the selected keys", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
-        for key in keys:
-            key.revoke()
-        self.message_user(request, f"{len(keys)} keys open nothing any more.")
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return configures(request)
-
-    @display(description="usable", boolean=True)
-    def usable(self, key: ApiKey) -> bool:
-        return key.usable_at(clock.now())
 
 
 class AccountAdmin(ByRole, ModelAdmin):
@@ -170,6 +88,7 @@ class OfferInline(PlainNumbers, ByRole, TabularInline):
     model = GroupInstrument
     extra = 0
     show_change_link = True
+    hide_title = True
     fields = (
         "instrument", "spread_points", "spread_point", "margin_factor",
         "margin_rate", "stops_level", "lot_min", "lot_max",
@@ -185,6 +104,7 @@ class OfferInline(PlainNumbers, ByRole, TabularInline):
 
 @admin.register(Group)
 class GroupAdmin(TermsAdmin):
+    noted_as = "group"
     permanent = ("name", "currency", "hedging_mode")
     inlines = (OfferInline,)
     list_display = (
@@ -198,6 +118,17 @@ class GroupAdmin(TermsAdmin):
         ("Margin", {"fields": ("hedging_mode", "margin_call_level", "stop_out_level")}),
         ("Commission", {"fields": ("commission_kind", "commission_rate", "commission_timing")}),
     )
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """The offers changed on this page: each with the reason given, and noted as if changed on its own page."""
+        why = form.cleaned_data["why"]
+        changed = [each.instance for each in formset.forms if each.has_changed()]
+        before = {row.pk: values_of(row) for row in GroupInstrument.objects.filter(pk__in=[row.pk for row in changed])}
+        for row in changed:
+            row._change_reason = why  # noqa: SLF001  simple_history's
+        super().save_formset(request, form, formset, change)
+        for row in changed:
+            note(request, "configure_offer", offer_subject(row), why, before.get(row.pk), values_of(row))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         return super().get_queryset(request).annotate(offered=Count("instruments"))
@@ -213,6 +144,7 @@ class GroupAdmin(TermsAdmin):
 
 @admin.register(GroupInstrument)
 class GroupInstrumentAdmin(TermsAdmin):
+    noted_as = "offer"
     permanent = ("group", "instrument")
     autocomplete_fields = ("group", "instrument")
     list_display = (
@@ -229,6 +161,9 @@ class GroupInstrumentAdmin(TermsAdmin):
         ("Commission", {"fields": ("commission_kind", "commission_rate", "commission_timing")}),
         ("Swap", {"fields": _SWAP_FIELDS}),
     )
+
+    def subject(self, row: GroupInstrument) -> str:
+        return offer_subject(row)
 
     @display(description="commission", empty_value="as the group")
     def commission(self, offer: GroupInstrument) -> str | None:
@@ -253,7 +188,7 @@ class HoursField(forms.CharField):
         return super().has_changed(self.prepare_value(initial), data)
 
 
-class InstrumentForm(forms.ModelForm):
+class InstrumentForm(Reasoned):
     sessions = HoursField(
         label="Trading hours", initial="Sun 17:00-Fri 17:00", max_length=1000,
         help_text='In the time zone: "Sun 17:00-Fri 17:00", several with commas between them, "always" or "never".',
@@ -262,6 +197,7 @@ class InstrumentForm(forms.ModelForm):
 
 @admin.register(Instrument)
 class InstrumentAdmin(TermsAdmin):
+    noted_as = "instrument"
     form = InstrumentForm
     permanent = (
         "symbol", "instrument_class", "digits", "tick", "contract_size", "hedged_size",
@@ -295,6 +231,7 @@ class InstrumentAdmin(TermsAdmin):
 
 @admin.register(Currency)
 class CurrencyAdmin(TermsAdmin):
+    noted_as = "currency"
     permanent = ("code", "digits")
     list_display = ("code", "digits")
     search_fields = ("code",)
@@ -310,6 +247,10 @@ class HaltAdmin(ReadOnly, ModelAdmin):
     list_display = ("scope", "opens_only", "reason", "set_by", "set_at", "until", "lifted_by", "lifted_at")
     list_filter = (("lifted_at", admin.EmptyFieldListFilter), "opens_only")
     search_fields = ("scope", "reason", "set_by")
+
+
+def offer_subject(offer: GroupInstrument) -> str:
+    return f"offer:{offer.group_id}/{offer.instrument_id}"
 
 
 def _commission(row: Group | GroupInstrument) -> str:

@@ -5,19 +5,16 @@ configure, and nobody deletes, since orders and money refer to what was.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import DecimalField, Model
-from django.http import HttpRequest, HttpResponse
-from simple_history.admin import SimpleHistoryAdmin
-from unfold.admin import ModelAdmin
+from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from accounts import catalogue
 from accounts.models import Role
 from accounts.models.user import STAFF_ROLES
 from copytrading.kernel import decimals
@@ -72,35 +69,17 @@ class PlainNumbers:
         return {field.name: _unfilled for field in self.opts.fields if isinstance(field, DecimalField)}
 
 
-class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, ModelAdmin):
-    """A page that changes terms: keeps their history and has every process read them again."""
-
-    #: Fields that keep the value they were created with.
-    permanent: tuple[str, ...] = ()
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        return (*self.readonly_fields, *(self.permanent if obj else ()))
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        catalogue.announce_change()
-
-    def history_form_view(self, request: HttpRequest, object_id: str, version_id: str, **context: Any) -> HttpResponse:
-        """Old versions are for looking: posting one would save it whole, past every permission but that to look."""
-        if request.method != "GET":
-            raise PermissionDenied
-        return super().history_form_view(request, object_id, version_id, **context)
-
-    def revert_disabled(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return True
-
-
 def looks(request: HttpRequest) -> bool:
     return _role(request) in STAFF_ROLES
 
 
 def configures(request: HttpRequest) -> bool:
     return _role(request) == Role.ADMINISTRATOR
+
+
+def who(request: HttpRequest) -> str:
+    """How journal and audit log name the person at this page."""
+    return f"user:{request.user.pk}"
 
 
 def plain(field: str, description: str | None = None) -> Callable[[Any], str]:
@@ -111,7 +90,34 @@ def plain(field: str, description: str | None = None) -> Callable[[Any], str]:
         value = getattr(row, field)
         return "" if value is None else decimals.text(value)
 
+    column.__name__ = f"figure_{field}"  # the style sheet puts figures to the right
     return column
+
+
+def moment(field: str, description: str) -> Callable[[Any], str]:
+    """A column for a time, to the second."""
+
+    @admin.display(description=f"{description}, UTC", ordering=field)
+    def column(row: Any) -> str:
+        value = getattr(row, field)
+        return f"{value:%Y-%m-%d %H:%M:%S}" if value else "-"
+
+    column.__name__ = f"moment_{field}"
+    return column
+
+
+def exact(field: str, description: str) -> Callable[[Any], str]:
+    """A time to the millisecond, for the page of one row."""
+
+    @admin.display(description=description)
+    def shown(row: Any) -> str:
+        return exactly(getattr(row, field))
+
+    return shown
+
+
+def exactly(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} UTC" if at else "-"
 
 
 def _unfilled(shown: str) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 import django_stubs_ext
-from celery.schedules import crontab
+from django.templatetags.static import static
 
 from copytrading import env, logs
 
@@ -109,6 +109,9 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
+# As long as whoever changes terms has words for why.
+SIMPLE_HISTORY_HISTORY_CHANGE_REASON_USE_TEXT_FIELD = True
+
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 TIME_ZONE = "UTC"
@@ -119,6 +122,8 @@ STATIC_URL = "/static/"
 # Served straight from the packages that bring them: nothing to collect, nothing that could be out of date.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
+# Files that browsers ask for at the root of the site.
+WHITENOISE_ROOT = BASE_DIR / "copytrading" / "root"
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -170,18 +175,16 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-#: What the clock starts. Written into the database when beat starts; from then on editable in the admin.
-CELERY_BEAT_SCHEDULE = {
-    "nightly audit": {"task": "workers.tasks.nightly_audit", "schedule": crontab(hour="22", minute="30")},
-    "pruning": {"task": "workers.tasks.prune", "schedule": crontab(hour="3", minute="10")},
-    "refresh of terms": {"task": "workers.tasks.refresh_terms", "schedule": 60.0},
-}
-
 UNFOLD = {
     "SITE_TITLE": "Copy trading",
     "SITE_HEADER": "Copy trading",
     "SHOW_HISTORY": True,
     "LOGIN": {"form": "accounts.admin_log_in.LogInForm"},
+    "SITE_SYMBOL": "candlestick_chart",
+    "SITE_FAVICONS": [{"rel": "icon", "href": "/favicon.ico", "type": "image/x-icon"}],
+    "STYLES": [lambda request: static("accounts/admin.css")],
+    "SIDEBAR": {"navigation": "copytrading.navigation.entries"},
+    "DASHBOARD_CALLBACK": "orders.admin.first_page.figures",
 }
 
 LOGGING = logs.configure(ENV.log_level, ENV.log_format)

@@ -17,6 +17,7 @@ from django.db.models import (
     F,
     ForeignKey,
     GeneratedField,
+    Index,
     Manager,
     Model,
     PositiveIntegerField,
@@ -94,6 +95,7 @@ class TradingAccount(Model):
     class Meta:
         abstract = True
         ordering = ["id"]
+        indexes = [Index(fields=["id"], condition=Q(margin_called=True), name="%(class)s_called")]
         constraints = [
             between("leverage", 1, 5000),
             written_as("currency", CURRENCY_PATTERN, "A currency is three capital letters, such as USD."),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db.models import CharField, DateTimeField, Index, JSONField, Model, Q, TextField
 
 from accounts.models.columns import rule
@@ -33,6 +34,9 @@ class AuditEntry(Model):
         indexes = [
             Index(fields=["subject", "-id"], name="audit_of_subject"),
             Index(fields=["principal", "-id"], name="audit_of_principal"),
+            Index(fields=["action", "-id"], name="audit_of_action"),
+            Index(fields=["-id"], condition=~Q(outcome="done"), name="audit_of_refusals"),
+            BrinIndex(fields=["at"], name="audit_by_time"),
         ]
         constraints = [
             rule("action_given", ~Q(action=""), "Name the action."),

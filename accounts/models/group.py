@@ -129,6 +129,7 @@ class GroupInstrument(Model):
     history = HistoricalRecords()
 
     class Meta:
+        verbose_name = "offer"
         ordering = ["group", "instrument"]
         constraints = [
             UniqueConstraint(fields=["group", "instrument"], name="groupinstrument_once"),

@@ -12,6 +12,7 @@ from django.db.models import (
 )
 
 from accounts.models.columns import money, price, size
+from copytrading.kernel.decimals import text
 from orders.models.rules import one_of_texts, whole
 
 
@@ -40,7 +41,12 @@ class Deal(Model):
             one_of_texts("entry", ["in", "out"]),
             whole("something_traded", Q(lots__gt=0)),
         ]
-        indexes = [Index(fields=["order_id"], name="deal_of_order"), Index(fields=["-at"], name="deal_by_time")]
+        indexes = [
+            Index(fields=["order_id"], name="deal_of_order"),
+            Index(fields=["-at"], name="deal_by_time"),
+            Index(fields=["account", "-at"], name="deal_of_account"),
+            Index(fields=["symbol", "-at"], name="deal_of_symbol"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.entry} {self.side} {self.lots} {self.symbol} @ {self.price}"
+        return f"deal {self.pk}: {self.side} {text(self.lots)} {self.symbol} at {text(self.price)}, {self.entry}"

@@ -34,7 +34,13 @@ class JournalEntry(Model):
             UniqueConstraint(fields=["account", "version"], name="journal_entry_once"),
             whole("follows", Q(version__gt=F("predecessor"), predecessor__gte=0)),
         ]
-        indexes = [Index(fields=["-at"], name="journal_by_time")]
+        indexes = [
+            Index(fields=["-at"], name="journal_by_time"),
+            Index(fields=["account", "-at"], name="journal_of_account"),
+            Index(fields=["principal", "-at"], name="journal_of_principal"),
+            Index(fields=["verb", "-at"], name="journal_of_verb"),
+            Index(fields=["command_id"], name="journal_of_command"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.account} {self.version} {self.verb}"
+        return f"entry {self.version} of {self.account}"

@@ -67,6 +67,16 @@ class Order(Model):
             Index(fields=["account", "-created_at"], name="order_of_account"),
             Index(fields=["account"], condition=Q(status__in=sorted(LIVE)), name="order_live"),
             Index(fields=["symbol", "-created_at"], name="order_of_symbol"),
+            Index(fields=["-created_at", "order_id"], name="order_by_time"),
+            Index(fields=["status", "-created_at"], name="order_of_status"),
+            Index(fields=["principal", "-created_at"], name="order_of_principal"),
+            # What most orders are is found by time; these are for what few are.
+            Index(
+                fields=["order_type", "-created_at"],
+                condition=Q(order_type__in=["BUY_LIMIT", "BUY_STOP", "SELL_LIMIT", "SELL_STOP"]),
+                name="order_of_pending_type",
+            ),
+            Index(fields=["-created_at"], condition=Q(flow="provider"), name="order_of_provider"),
         ]
         constraints = [
             one_of_texts("status", sorted(LIVE | TERMINAL)),
@@ -77,4 +87,4 @@ class Order(Model):
         ]
 
     def __str__(self) -> str:
-        return self.order_id
+        return f"order {self.order_id}"

@@ -16,6 +16,7 @@ class AuditReport(Model):
     summary = TextField()
 
     class Meta:
+        verbose_name = "book audit"
         ordering = ["-id"]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from django.db.models import (
 )
 
 from accounts.models.columns import money
+from copytrading.kernel.decimals import text
 from orders.models.rules import whole
 
 
@@ -46,8 +47,12 @@ class Transfer(Model):
         indexes = [
             Index(fields=["debit"], name="transfer_debit"),
             Index(fields=["credit"], name="transfer_credit"),
+            Index(fields=["-at"], name="transfer_by_time"),
+            Index(fields=["account", "-at"], name="transfer_of_account"),
+            Index(fields=["kind", "-at"], name="transfer_of_kind"),
+            Index(fields=["order_id"], condition=~Q(order_id=""), name="transfer_of_order"),
             Index(fields=["transfer_id"], condition=~Q(transfer_id=""), name="transfer_joined"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount} {self.currency} {self.debit} -> {self.credit}"
+        return f"transfer {self.pk}: {self.kind}, {text(self.amount)} {self.currency}"
