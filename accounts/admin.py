@@ -1,4 +1,4 @@
-"""Users, keys, accounts, terms and halts, as the broker's staff see them."""
+"""Users, keys, terms and halts, as the broker's staff see them. Accounts show live state: see `orders.admin`."""
 
 from typing import Any
 
@@ -17,8 +17,6 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts import hours
 from accounts.admin_access import ByRole, PlainNumbers, ReadOnly, TermsAdmin, configures, plain
 from accounts.models import (
-    ACCOUNT_MODELS,
-    AccountStatus,
     ApiKey,
     Currency,
     Group,
@@ -26,7 +24,6 @@ from accounts.models import (
     Halt,
     Instrument,
     Role,
-    TradingAccount,
     User,
 )
 from copytrading.kernel import clock
@@ -38,12 +35,6 @@ _ROLE_COLOURS = {
     Role.SUPPORT.label: "info",
     Role.DEALER.label: "warning",
     Role.ADMINISTRATOR.label: "danger",
-}
-_STATUS_COLOURS = {
-    AccountStatus.ACTIVE.label: "success",
-    AccountStatus.CLOSE_ONLY.label: "warning",
-    AccountStatus.READ_ONLY.label: "warning",
-    AccountStatus.DISABLED.label: "danger",
 }
 _SWAP_FIELDS = ("swap_kind", "swap_long", "swap_short", "triple_swap_day")
 
@@ -109,48 +100,6 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):
     @display(description="usable", boolean=True)
     def usable(self, key: ApiKey) -> bool:
         return key.usable_at(clock.now())
-
-
-class AccountAdmin(ByRole, ModelAdmin):
-    """One of the four kinds. An account is opened here; what it is afterwards changes by commits on the book alone."""
-
-    list_display = (
-        "account_number", "owner", "group", "shown_balance", plain("credit"), "leverage",
-        "sending_orders", "shown_status", "shown_margin_call", "created_at",
-    )  # fmt: skip
-    list_filter = ("status", "sending_orders", "group", "currency", "margin_called")
-    list_select_related = ("owner", "group")
-    search_fields = ("account_number", "owner__username", "owner__email")
-    autocomplete_fields = ("owner",)
-    add_fieldsets = ((None, {"fields": ("owner", "group", "leverage", "sending_orders", "status")}),)
-    fieldsets = (
-        (None, {"fields": ("account_number", "owner", "created_at")}),
-        ("Terms", {"fields": ("group", "leverage", "currency", "sending_orders", "status")}),
-        ("As recorded", {"fields": ("shown_balance", "shown_credit", "margin_called", "recorded_version")}),
-        ("Book", {"fields": ("book_ledger_id", "book_entered_at")}),
-    )
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    @display(description="balance", ordering="balance")
-    def shown_balance(self, account: TradingAccount) -> str:
-        return f"{plain('balance')(account)} {account.currency}"
-
-    @display(description="credit", ordering="credit")
-    def shown_credit(self, account: TradingAccount) -> str:
-        return f"{plain('credit')(account)} {account.currency}"
-
-    @display(description="margin", ordering="margin_called", label="danger")
-    def shown_margin_call(self, account: TradingAccount) -> str:
-        return "in margin call" if account.margin_called else ""
-
-    @display(description="status", ordering="status", label=_STATUS_COLOURS)
-    def shown_status(self, account: TradingAccount) -> str:
-        return account.get_status_display()
-
-
-admin.site.register(ACCOUNT_MODELS.values(), AccountAdmin)
 
 
 class OfferInline(PlainNumbers, ByRole, TabularInline):

@@ -17,7 +17,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from accounts import catalogue
+from accounts import access, catalogue
 from accounts.models import Role
 from accounts.models.user import STAFF_ROLES
 from copytrading.kernel import decimals
@@ -97,6 +97,11 @@ class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, ModelAdmin):
 
 def looks(request: HttpRequest) -> bool:
     return _role(request) in STAFF_ROLES
+
+
+def deals(request: HttpRequest) -> bool:
+    """Whether whoever asks acts as the broker: on every account, whoever owns it."""
+    return access.DEALER in access.scopes_of_role(_role(request))
 
 
 def configures(request: HttpRequest) -> bool:
