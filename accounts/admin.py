@@ -1,4 +1,4 @@
-"""Accounts, terms and halts, as the broker's staff see them; people and the audit log stand beside this file."""
+"""Terms and halts, as the broker's staff see them; people and the audit log stand beside this file."""
 
 from typing import Any
 
@@ -16,70 +16,18 @@ from accounts import admin_log, admin_people, hours
 from accounts.admin_access import ByRole, PlainNumbers, ReadOnly, plain
 from accounts.admin_reasons import Reasoned, TermsAdmin, note, values_of
 from accounts.models import (
-    ACCOUNT_MODELS,
-    AccountStatus,
     Currency,
     Group,
     GroupInstrument,
     Halt,
     Instrument,
-    TradingAccount,
 )
 
-__all__ = ["AccountAdmin", "admin_log", "admin_people"]
+__all__ = ["admin_log", "admin_people"]
 
 # Django's groups of permissions grant nothing here: the role decides.
 admin.site.unregister(auth.Group)
-
-_STATUS_COLOURS = {
-    AccountStatus.ACTIVE.label: "success",
-    AccountStatus.CLOSE_ONLY.label: "warning",
-    AccountStatus.READ_ONLY.label: "warning",
-    AccountStatus.DISABLED.label: "danger",
-}
 _SWAP_FIELDS = ("swap_kind", "swap_long", "swap_short", "triple_swap_day")
-
-
-class AccountAdmin(ByRole, ModelAdmin):
-    """One of the four kinds. An account is opened here; what it is afterwards changes by commits on the book alone."""
-
-    list_display = (
-        "account_number", "owner", "group", "shown_balance", plain("credit"), "leverage",
-        "sending_orders", "shown_status", "shown_margin_call", "created_at",
-    )  # fmt: skip
-    list_filter = ("status", "sending_orders", "group", "currency", "margin_called")
-    list_select_related = ("owner", "group")
-    search_fields = ("account_number", "owner__username", "owner__email")
-    autocomplete_fields = ("owner",)
-    add_fieldsets = ((None, {"fields": ("owner", "group", "leverage", "sending_orders", "status")}),)
-    fieldsets = (
-        (None, {"fields": ("account_number", "owner", "created_at")}),
-        ("Terms", {"fields": ("group", "leverage", "currency", "sending_orders", "status")}),
-        ("As recorded", {"fields": ("shown_balance", "shown_credit", "margin_called", "recorded_version")}),
-        ("Book", {"fields": ("book_ledger_id", "book_entered_at")}),
-    )
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    @display(description="balance", ordering="balance")
-    def shown_balance(self, account: TradingAccount) -> str:
-        return f"{plain('balance')(account)} {account.currency}"
-
-    @display(description="credit", ordering="credit")
-    def shown_credit(self, account: TradingAccount) -> str:
-        return f"{plain('credit')(account)} {account.currency}"
-
-    @display(description="margin", ordering="margin_called", label="danger")
-    def shown_margin_call(self, account: TradingAccount) -> str:
-        return "in margin call" if account.margin_called else ""
-
-    @display(description="status", ordering="status", label=_STATUS_COLOURS)
-    def shown_status(self, account: TradingAccount) -> str:
-        return account.get_status_display()
-
-
-admin.site.register(ACCOUNT_MODELS.values(), AccountAdmin)
 
 
 class OfferInline(PlainNumbers, ByRole, TabularInline):

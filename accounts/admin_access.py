@@ -15,6 +15,7 @@ from django.db.models import DecimalField, Model
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
+from accounts import access
 from accounts.models import Role
 from accounts.models.user import STAFF_ROLES
 from copytrading.kernel import decimals
@@ -71,6 +72,11 @@ class PlainNumbers:
 
 def looks(request: HttpRequest) -> bool:
     return _role(request) in STAFF_ROLES
+
+
+def deals(request: HttpRequest) -> bool:
+    """Whether whoever asks acts as the broker: on every account, whoever owns it."""
+    return access.DEALER in access.scopes_of_role(_role(request))
 
 
 def configures(request: HttpRequest) -> bool:

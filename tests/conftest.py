@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.book",
     "tests.fixtures.floor",
     "tests.fixtures.desk",
+    "tests.fixtures.cutter",
     "tests.fixtures.watch",
 ]
 

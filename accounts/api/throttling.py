@@ -3,7 +3,6 @@
 docs/decisions/0012-limits-and-trail.md says why these limits are what they are.
 """
 
-
 import structlog
 from django.conf import settings
 from rest_framework.request import Request

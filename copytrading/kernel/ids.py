@@ -26,6 +26,7 @@ FIRST_NUMBER = 10_000_000
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
 _ORDER_ID = re.compile(r"ord_([ldsc])([1-9][0-9]{0,17})_([0-9A-Z]{13})", re.ASCII)
+_ACCOUNT_NUMBER = re.compile(r"([LDSC])([1-9][0-9]{7,17})", re.ASCII)
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._]{1,15}", re.ASCII)
 _GROUP = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
 
@@ -56,6 +57,14 @@ class AccountRef:
         if not (number.isascii() and number.isdigit()) or number.startswith("0"):
             raise ValueError(f"not an account: {name!r}; write it as live:17")
         return cls(kind, int(number))
+
+    @classmethod
+    def of_number(cls, number: str) -> "AccountRef":
+        """From `L10000017`, whether there is such an account or not. Raises ValueError for anything else."""
+        match = _ACCOUNT_NUMBER.fullmatch(number)
+        if match is None:
+            raise ValueError(f"not an account number: {number!r}; write it as L10000017")
+        return cls(_KIND_OF[match[1].lower()], int(match[2]) - FIRST_NUMBER)
 
 
 def digest(*parts: str, length: int = 26) -> str:

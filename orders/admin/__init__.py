@@ -1,5 +1,5 @@
-"""The admin of whatever shows or moves live state."""
+"""The admin of whatever shows or moves live state: account pages, staff actions, the record, the first page."""
 
-from orders.admin import first_page, journal, record
+from orders.admin import accounts, first_page, journal, record
 
-__all__ = ["first_page", "journal", "record"]
+__all__ = ["accounts", "first_page", "journal", "record"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from accounts import catalogue as catalogues
 from accounts.terms import Catalogue, Terms
@@ -11,8 +12,8 @@ from copytrading.kernel.rejections import Rejection
 from orders.book import quotes, terms
 from orders.book.connection import ReplyLost, market
 from orders.looking.account import without_prices
-from orders.rules import pricing
-from orders.rules.facts import Market, Quote
+from orders.rules import pricing, profit
+from orders.rules.facts import Desk, Market, Order, Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,27 @@ def seen(terms_by_symbol: dict[str, Terms]) -> tuple[list[Seen], int]:
 def raw(symbols: Iterable[str]) -> Market:
     """Raises redis.RedisError without the market instance."""
     return quotes.read(market(), symbols)
+
+
+def price_now(order: Order, desk: Desk) -> Decimal | None:
+    """The client's price at which an open order would close, or a resting one be compared; None without a quote."""
+    quote, terms = desk.market.quotes.get(order.symbol), desk.terms.get(order.symbol)
+    if quote is None or terms is None or not pricing.is_sound(quote):
+        return None
+    priced = pricing.closing_price if order.status == "OPEN" else pricing.opening_price
+    return priced(terms, quote, order.side)
+
+
+def profit_now(order: Order, desk: Desk) -> Decimal | None:
+    """What closing all of an open order would post, before commission; None when it can't be told."""
+    price = price_now(order, desk)
+    if order.status != "OPEN" or price is None or order.open_price is None:
+        return None
+    made = profit.realised(
+        order.side, order.open_lots, order.contract_size, order.open_price, price,
+        desk.terms[order.symbol].profit_currency, desk.config.currency, desk.catalogue, desk.market,
+    )  # fmt: skip
+    return None if isinstance(made, Rejection) else made
 
 
 def _seen(terms: Terms, quote: Quote, read: Market) -> Seen:

@@ -95,6 +95,7 @@ def _close_one(command: CloseAll, order_id: str) -> CloseOrder:
         account=command.account,
         principal=command.principal,
         staff=command.staff,
+        reason=command.reason,
         key=digest(command.verb, command.key, order_id),
         order_id=OrderId(order_id),
     )

@@ -105,13 +105,15 @@ def _depart(command: TransferBetween, gathered: Gathered) -> Decision | Rejectio
         "reason": command.reason,
         "at_ms": str(gathered.at_ms),
     }
+    after = changed(before, balance=before.balance - command.amount)
     return Decision(
-        Changes(
-            changed(before, balance=before.balance - command.amount),
-            transfers=(line,),
-            departed={gathered.command_id: leaving},
-        ),
-        {"transfer": show_transfer(line), "destination": str(command.destination)},
+        Changes(after, transfers=(line,), departed={gathered.command_id: leaving}),
+        {
+            "transfer": show_transfer(line),
+            "destination": str(command.destination),
+            "balance": text(after.balance),
+            "credit": text(after.credit),
+        },
         Prices(tuple(before.exposures)),
     )
 

@@ -1,85 +1,16 @@
 """What the API says when something breaks under it: nothing done, perhaps done, or our own fault; never HTML."""
 
-import selectors
-import socket
-import threading
-from collections.abc import Iterator
-from typing import Any
-from urllib.parse import urlsplit
-
-import pytest
 from django.test import Client
 
 from copytrading.kernel.ids import LIVE
-from orders.book import connection, keys
+from orders.book import keys
 from orders.book.account import load
 from orders.recorder import record
 from tests.api.away import postgresql_away
+from tests.fixtures.cutter import Cutter
 from tests.fixtures.desk import CLOSE, EXECUTE, Desk
 
 BUY = {"symbol": "EURUSD", "order_type": "BUY", "order_quantity": "0.5"}
-
-
-class Cutter:
-    """A way to a Redis that passes everything on, until told to let a commit through and lose its reply."""
-
-    def __init__(self, url: str) -> None:
-        self._to = urlsplit(url)
-        self.cutting = False
-        self.cut = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        credentials = f"{self._to.netloc.rpartition('@')[0]}@" if "@" in self._to.netloc else ""
-        database = "/0" if self._to.scheme == "unix" else self._to.path
-        self.url = f"redis://{credentials}127.0.0.1:{self._listener.getsockname()[1]}{database}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.close()
-
-    def _connect(self) -> socket.socket:
-        if self._to.scheme != "unix":
-            return socket.create_connection((self._to.hostname or "127.0.0.1", self._to.port or 6379))
-        made = socket.socket(socket.AF_UNIX)
-        made.connect(self._to.path)
-        return made
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
-
-    def _pass_on(self, client: socket.socket) -> None:
-        with client, self._connect() as server, selectors.DefaultSelector() as ready:
-            ready.register(client, selectors.EVENT_READ, server)
-            ready.register(server, selectors.EVENT_READ, client)
-            committing = False
-            while True:
-                for key, _ in ready.select():
-                    source: Any = key.fileobj
-                    data = source.recv(65536)
-                    if not data:
-                        return
-                    committing = committing or (source is client and b"EVALSHA" in data)
-                    if source is server and committing and self.cutting:
-                        self.cut += 1
-                        return
-                    key.data.sendall(data)
-
-
-@pytest.fixture
-def cutter(desk: Desk, settings: Any) -> Iterator[Cutter]:
-    """Between the book and its Redis, from here on."""
-    given = settings.LEDGER_URL
-    made = Cutter(given)
-    settings.LEDGER_URL = made.url
-    connection.close_all()
-    yield made
-    settings.LEDGER_URL = given
-    connection.close_all()
-    made.close()
 
 
 def test_a_lost_reply_is_told_as_unknown_and_the_same_key_tells_what_became_of_it(desk: Desk, cutter: Cutter) -> None:

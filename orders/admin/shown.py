@@ -1,0 +1,29 @@
+"""Numbers and times as staff read them."""
+
+from decimal import Decimal
+
+from copytrading.kernel import clock, decimals
+
+NONE = "–"
+
+
+def amount(number: Decimal | None, digits: int) -> str:
+    """10,000.00"""
+    return NONE if number is None else f"{decimals.money(number, digits):,.{digits}f}"
+
+
+def price(number: Decimal | None, digits: int) -> str:
+    """1.10000, with all decimals of a price that has more than its instrument quotes."""
+    if number is None:
+        return NONE
+    written = f"{number:.{digits}f}"
+    return written if Decimal(written) == number else decimals.text(number)
+
+
+def percent(number: Decimal | None) -> str:
+    return "none" if number is None else f"{decimals.money(number, 2):,.2f} %"
+
+
+def time(stamp_ms: int) -> str:
+    """UTC, to the second."""
+    return f"{clock.from_ms(stamp_ms):%Y-%m-%d %H:%M:%S}" if stamp_ms else NONE
