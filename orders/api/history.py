@@ -11,11 +11,10 @@ from accounts.api.problems import Refused
 from accounts.api.schema import answers
 from copytrading.kernel.decimals import text
 from copytrading.kernel.ids import AccountRef, account_of
-from copytrading.kernel.rejections import Reason
 from orders.answers import show_deal, show_order, show_time, show_transfer
 from orders.api import shapes
 from orders.api.commands import account_in_path
-from orders.api.permission import require
+from orders.api.permission import require_of_order
 from orders.api.queries import (
     AccountOrdersQuery,
     DealsQuery,
@@ -98,11 +97,7 @@ def _account_of(order_id: str) -> AccountRef:
 
 def _order(asker: Principal, order_id: str) -> Order:
     account = _account_of(order_id)
-    try:
-        require(asker, "view", account)
-    except Refused as refused:
-        hidden = refused.rejection.reason is Reason.account_not_found
-        raise (Refused(ORDER_NOT_FOUND) if hidden else refused) from None
+    require_of_order(asker, "view", account)
     order = order_in_book(account, order_id) or recorded_order(order_id)
     if order is None:
         raise Refused(ORDER_NOT_FOUND)
@@ -110,7 +105,8 @@ def _order(asker: Principal, order_id: str) -> Order:
 
 
 def _show_event(entry: Entry, order: Order, asker: Principal) -> dict[str, Any]:
-    """Who else acted, and why, is told to staff; others learn whether it was a person, a key or the system."""
+    """Who else acted, why, and at which raw prices is told to staff; others learn whether it was a person, a key or
+    the system."""
     own = entry.principal in (asker.name, f"user:{asker.user_id}") or entry.principal.startswith("system:")
     told = asker.looks_everywhere
     deals = [deal for deal in enumerate(entry.deals) if deal[1].order_id == order.order_id]
@@ -124,7 +120,7 @@ def _show_event(entry: Entry, order: Order, asker: Principal) -> dict[str, Any]:
         "order": show_order(next(each for each in entry.orders if each.order_id == order.order_id)),
         "deals": [show_deal(entry.account, entry.version, line, deal) for line, deal in deals],
         "transfers": [show_transfer(each) for each in entry.transfers if each.order_id == order.order_id],
-        "quotes": [_show_quote(quote) for quote in entry.quotes()],
+        "quotes": [_show_quote(quote) for quote in entry.quotes()] if told else [],
     }
 
 
