@@ -6,7 +6,7 @@ Fields keep no state, so that one declared instance serves all requests.
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -244,14 +244,18 @@ class TimeField(StrictField):
         return {"type": "string", "format": "date-time", "example": "2030-01-31T12:00:00Z"}
 
     def to_internal_value(self, data: Any) -> int:
-        try:
-            moment = datetime.fromisoformat(data.upper()) if isinstance(data, str) and _STAMP.fullmatch(data) else None
-        except ValueError:
-            moment = None
-        stamp_ms = clock.to_ms(moment) if moment else 0
+        stamp_ms = _stamp_ms(data) if isinstance(data, str) and _STAMP.fullmatch(data) else 0
         if stamp_ms <= 0:
             raise self.wrong("not a time such as 2030-01-31T12:00:00Z")
         return stamp_ms
+
+
+def _stamp_ms(written: str) -> int:
+    """0 for a day or an hour that no calendar has; in UTC the last year may be over."""
+    try:
+        return clock.to_ms(datetime.fromisoformat(written.upper()).astimezone(UTC))
+    except (ValueError, OverflowError):
+        return 0
 
 
 def is_idempotency_key(text: str) -> bool:

@@ -1,8 +1,9 @@
 """What Django can't read of a request is put right before Django sees it. Wraps the WSGI application.
 
 Django takes a body without Content-Length for empty, and raises, with a bare 500, on a Content-Type
-whose parameters name an unknown encoding (RFC 2231). Both are the client's to choose, so both get
-an answer from the API: the body is counted here, and such a media type is none.
+whose parameters name an unknown encoding (RFC 2231), or whose charset can't decode a query string. All
+are the client's to choose, so all get an answer from the API: the body is counted here, such a media
+type is none, and where no body is read there is no media type.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,14 +21,16 @@ Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 def intake(application: Application) -> Application:
     def take(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith("/api/"):
-            _drop_unreadable_media_type(environ)
+            _drop_unused_media_type(environ)
             _count_body(environ)
         return application(environ, start_response)
 
     return take
 
 
-def _drop_unreadable_media_type(environ: dict[str, Any]) -> None:
+def _drop_unused_media_type(environ: dict[str, Any]) -> None:
+    if environ.get("REQUEST_METHOD") in ("GET", "HEAD"):
+        environ["CONTENT_TYPE"] = ""
     try:
         parse_header_parameters(environ.get("CONTENT_TYPE", ""))
     except (LookupError, ValueError):

@@ -57,7 +57,8 @@ def answers(shape: Any, query: Any = None) -> Callable[[F], F]:
 
 
 class ApiSchema(AutoSchema):
-    """For views that name their `body`, their `answer`, and their `done_status` where it is not 200."""
+    """For views that name their `body`, their `answer`, their `done_status` where it is not 200, and whether what
+    they do `may_wait` for the provider."""
 
     def get_request_serializer(self) -> Any:
         return getattr(self.view, "body", None) if self.method == "POST" else None
@@ -66,7 +67,7 @@ class ApiSchema(AutoSchema):
         shape = self._marked("answer") or getattr(self.view, "answer", OpenApiTypes.OBJECT)
         status = getattr(self.view, "done_status", 200) if self.method == "POST" else 200
         told = {status: OpenApiResponse(shape, description="Done. Amounts are decimal strings.")}
-        if status == 201:
+        if getattr(self.view, "may_wait", False):
             told[202] = OpenApiResponse(shape, description="Accepted; the order waits for its provider.")
         return told | {("default", CONTENT_TYPE): OpenApiResponse(Problem, description="Refused, or failed.")}
 
@@ -86,6 +87,10 @@ class ApiSchema(AutoSchema):
         """Of a command that of its body, of all else that of the method."""
         told = self.get_request_serializer() or getattr(self.view, getattr(self.view, "action", ""), self.view)
         return " ".join((told.__doc__ or "").split())
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        """For names alone: a page of a list is one object with the list in it."""
+        return serializer is None and super()._is_list_view()
 
     def _marked(self, name: str) -> Any:
         return getattr(getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None), name, None)

@@ -3,6 +3,8 @@
 import time
 from datetime import UTC, datetime, timedelta
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def now() -> datetime:
     return datetime.now(UTC)
@@ -13,11 +15,12 @@ def now_ms() -> int:
 
 
 def from_ms(stamp_ms: int) -> datetime:
-    return datetime.fromtimestamp(stamp_ms / 1000, UTC)
+    """Exact for every stamp that `to_ms` gives, which no float of seconds is."""
+    return _EPOCH + timedelta(milliseconds=stamp_ms)
 
 
 def to_ms(moment: datetime) -> int:
-    return (moment - from_ms(0)) // timedelta(milliseconds=1)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def monotonic() -> float:

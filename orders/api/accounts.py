@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,7 +19,7 @@ from orders.answers import show_order, show_time, show_transfer
 from orders.api import bodies, shapes
 from orders.api.commands import Commands, account_in_path
 from orders.api.history import next_cursor
-from orders.api.permission import require
+from orders.api.permission import require, require_reading
 from orders.api.queries import AccountsQuery, TransfersQuery, accounts_for, asked_by, write_cursor
 from orders.looking import history
 from orders.looking.account import live_orders, valued
@@ -38,6 +39,8 @@ class Accounts(ApiViewSet):
         rows, more = found[: query.limit_asked], len(found) > query.limit_asked
         last = (rows[-1].kind, rows[-1].id) if more else None
         shown = [_show(account) for account in rows]
+        if status := query.asked.get("status"):
+            shown = [account for account in shown if account["status"] == status]
         return Response({"ok": True, "accounts": shown, "next_cursor": write_cursor(last) if last else None})
 
     @answers(shapes.OneAccount)
@@ -71,8 +74,12 @@ class Transfers(Commands):
 
 
 def _listed(asker: Principal, query: AccountsQuery) -> list[AccountRef]:
-    """One more than asked for, if there are so many. By kind, then id."""
-    everybody = accounts_for(asker, None) is None
+    """One more than asked for, if there are so many. By kind, then id.
+
+    A status that was asked for is looked at in the book; here it spares accounts that can't have it.
+    """
+    require_reading(asker)
+    news = history.announced() if asker.looks_everywhere and "status" in query.asked else []
     kind_after, id_after = query.asked.get("cursor", ("", 0))
     kinds = list(ids.KINDS)
     found: list[AccountRef] = []
@@ -80,10 +87,11 @@ def _listed(asker: Principal, query: AccountsQuery) -> list[AccountRef]:
         if kind != query.asked.get("user_type", kind):
             continue
         rows = rows_of(kind).filter(pk__gt=id_after if kind == kind_after else 0).order_by("pk")
-        if not everybody:
+        if not asker.looks_everywhere:
             rows = rows.filter(owner_id=asker.user_id)
-        if status := query.asked.get("status"):
-            rows = rows.filter(status=status)
+        elif status := query.asked.get("status"):
+            changed = [account.id for account in news if account.kind == kind]
+            rows = rows.filter(Q(status=status) | Q(pk__in=changed))
         wanted = query.limit_asked + 1 - len(found)
         found.extend(AccountRef(kind, pk) for pk in rows.values_list("pk", flat=True)[:wanted])
     return found

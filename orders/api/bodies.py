@@ -1,7 +1,6 @@
 """The bodies that ask for something, one class a path: shape only, then a command. Rules are asked later."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from accounts.access import ORDER_NOT_FOUND, Principal
@@ -265,7 +264,5 @@ class Move(Body):
 
 def given_by_path(body: type[Body], name: str, *names: str) -> type[Body]:
     """`body` for a path that names these fields already: they may be left out, and must agree if they are not."""
-    fields = {field: deepcopy(body.declared()[field]) for field in names}
-    for field in fields.values():
-        field.required = False
+    fields = {field: type(body.declared()[field])(required=False) for field in names}
     return type(name, (body,), {**fields, "__doc__": body.__doc__, "__module__": __name__})

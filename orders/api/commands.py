@@ -14,7 +14,7 @@ from accounts.api.problems import Refused, problem
 from copytrading.kernel.ids import AccountRef, account_of
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.api import bodies, shapes
-from orders.api.permission import require
+from orders.api.permission import require, require_of_order
 from orders.messages import Done
 from orders.verbs import carry_out
 
@@ -26,12 +26,14 @@ class Commands(ApiViewSet):
     """One path, one body, one command that may be repeated with its key.
 
     `done_status` is the answer's when it was carried out at once; an order that waits for its provider
-    is 202. `kind` is the only kind of account the path is for, "" if it is for all.
+    is 202, and `may_wait` says that there may be one. `kind` is the only kind of account the path is
+    for, "" if it is for all.
     """
 
     body: type[bodies.Body] = bodies.Body
     needs: Action = "trade"
     done_status: int = 200
+    may_wait: bool = False
     kind: str = ""
     answer: type[shapes.Answer] = shapes.OneOrder
     repeatable = True
@@ -43,7 +45,8 @@ class Commands(ApiViewSet):
         given = self.body(data=self._sent(request, path))
         given.is_valid()
         self.idempotency_key = _key_of(request, given)
-        require(asker, self.needs, given.account)
+        permitted = require_of_order if "order_id" in path else require
+        permitted(asker, self.needs, given.account)
         outcome = carry_out(given.to_command(asker, given.account, self.idempotency_key))
         return problem(outcome) if isinstance(outcome, Rejection) else self._answer(outcome)
 

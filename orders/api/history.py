@@ -11,11 +11,10 @@ from accounts.api.problems import Refused
 from accounts.api.schema import answers
 from copytrading.kernel.decimals import text
 from copytrading.kernel.ids import AccountRef, account_of
-from copytrading.kernel.rejections import Reason
 from orders.answers import show_deal, show_order, show_time, show_transfer
 from orders.api import shapes
 from orders.api.commands import account_in_path
-from orders.api.permission import require
+from orders.api.permission import require_of_order
 from orders.api.queries import (
     AccountOrdersQuery,
     DealsQuery,
@@ -98,11 +97,7 @@ def _account_of(order_id: str) -> AccountRef:
 
 def _order(asker: Principal, order_id: str) -> Order:
     account = _account_of(order_id)
-    try:
-        require(asker, "view", account)
-    except Refused as refused:
-        hidden = refused.rejection.reason is Reason.account_not_found
-        raise (Refused(ORDER_NOT_FOUND) if hidden else refused) from None
+    require_of_order(asker, "view", account)
     order = order_in_book(account, order_id) or recorded_order(order_id)
     if order is None:
         raise Refused(ORDER_NOT_FOUND)

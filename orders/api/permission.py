@@ -1,10 +1,11 @@
 """Whose account is it, and may the principal do this to it: asked before any command and any answer."""
 
-from accounts.access import ACCOUNT_NOT_FOUND, Action, Principal, check
+from accounts.access import ACCOUNT_NOT_FOUND, ORDER_NOT_FOUND, READ, Action, Principal, check
 from accounts.api.problems import Refused
 from accounts.models import model_of
 from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.ids import AccountRef
+from copytrading.kernel.rejections import Reason, Rejection
 from copytrading.telemetry import about_request
 from orders.book import keys
 from orders.book.connection import ReplyLost, ledger
@@ -17,6 +18,21 @@ def require(asker: Principal, action: Action, account: AccountRef) -> None:
     refused = ACCOUNT_NOT_FOUND if owner_id is None else check(asker, action, account.kind, owner_id)
     if refused:
         raise Refused(refused)
+
+
+def require_of_order(asker: Principal, action: Action, account: AccountRef) -> None:
+    """As `require`, where only an order of the account was named: that is what is not found."""
+    try:
+        require(asker, action, account)
+    except Refused as refused:
+        hidden = refused.rejection.reason is Reason.account_not_found
+        raise (Refused(ORDER_NOT_FOUND) if hidden else refused) from None
+
+
+def require_reading(asker: Principal) -> None:
+    """For what belongs to nobody, or to whoever asks. Raises Refused."""
+    if READ not in asker.scopes and not asker.deals:
+        raise Refused(Rejection(Reason.not_permitted, f"This API key lacks the scope {READ}."))
 
 
 def owner_of(account: AccountRef) -> int | None:

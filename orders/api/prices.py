@@ -19,7 +19,7 @@ from copytrading.kernel.ids import AccountRef
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.answers import show_time
 from orders.api import shapes
-from orders.api.permission import require
+from orders.api.permission import require, require_reading
 from orders.api.queries import AccountQuery, QuotesQuery, asked_by
 from orders.looking import prices
 from orders.rules import pricing
@@ -36,7 +36,9 @@ class Instruments(ApiViewSet):
         account = asked_by(AccountQuery, request).account
         now_ms = clock.now_ms()
         if account is None:
-            hours, rows = prices.known().hours, Instrument.objects.filter(symbol__in=prices.known().hours)
+            require_reading(principal(request))
+            hours = prices.known().hours
+            rows = Instrument.objects.filter(symbol__in=hours)
             return Response({"ok": True, "instruments": [_show_any(row, hours[row.symbol], now_ms) for row in rows]})
         terms = _terms_of(principal(request), account)
         rows = Instrument.objects.filter(symbol__in=terms)
@@ -88,7 +90,8 @@ def _terms_of(asker: Principal, account: AccountRef) -> dict[str, Terms]:
 
 def _show_seen(seen: prices.Seen, now_ms: int) -> dict[str, Any]:
     bid, ask = pricing.client_bid(seen.terms, seen.quote), pricing.client_ask(seen.terms, seen.quote)
-    return _show_quote(seen.quote, text(bid), text(ask), seen.refused.reason if seen.refused else None, now_ms)
+    reason = seen.refused.reason if seen.refused else None
+    return _show_quote(seen.quote, text(bid), text(ask), reason, seen.terms.hours, now_ms)
 
 
 def _show_raw(quote: Quote, known: Catalogue, read: Market) -> dict[str, Any]:
@@ -99,10 +102,12 @@ def _show_raw(quote: Quote, known: Catalogue, read: Market) -> dict[str, Any]:
         reason = Reason.no_price
     elif pricing.is_stale(quote, known.price_age_ms[quote.symbol], read.now_ms):
         reason = Reason.stale_price
-    return _show_quote(quote, text(quote.bid), text(quote.ask), reason, read.now_ms)
+    return _show_quote(quote, text(quote.bid), text(quote.ask), reason, known.hours[quote.symbol], read.now_ms)
 
 
-def _show_quote(quote: Quote, bid: str, ask: str, reason: Reason | None, now_ms: int) -> dict[str, Any]:
+def _show_quote(
+    quote: Quote, bid: str, ask: str, reason: Reason | None, hours: TradingHours, now_ms: int
+) -> dict[str, Any]:
     return {
         "symbol": quote.symbol,
         "bid": bid,
@@ -111,6 +116,7 @@ def _show_quote(quote: Quote, bid: str, ask: str, reason: Reason | None, now_ms:
         "age_ms": now_ms - quote.stamp_ms,
         "tradable": reason is None,
         "reason": reason.name if reason else None,
+        "opens_at": _opens_at(hours, now_ms) if reason is Reason.market_closed else None,
     }
 
 
@@ -135,8 +141,11 @@ def _show_instrument(row: Instrument) -> dict[str, Any]:
 
 
 def _show_hours(hours: TradingHours, is_open_now: bool, now_ms: int) -> dict[str, Any]:
-    opens_ms = None if is_open_now else next_open_ms(hours, now_ms)
-    return {"market_open": is_open_now, "opens_at": show_time(opens_ms or 0)}
+    return {"market_open": is_open_now, "opens_at": None if is_open_now else _opens_at(hours, now_ms)}
+
+
+def _opens_at(hours: TradingHours, now_ms: int) -> str | None:
+    return show_time(next_open_ms(hours, now_ms) or 0)
 
 
 def _show_any(row: Instrument, hours: TradingHours, now_ms: int) -> dict[str, Any]:

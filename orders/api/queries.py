@@ -1,11 +1,13 @@
 """What a GET may ask for in its query string, read as strictly as a body: unknown, doubled or odd is refused."""
 
 import re
+from collections.abc import Callable
 from typing import Any, TypeVar
 
+from django.core.exceptions import TooManyFieldsSent
 from rest_framework.request import Request
 
-from accounts.access import READ, Principal
+from accounts.access import Principal
 from accounts.api.fields import (
     AccountIdField,
     AccountKindField,
@@ -22,14 +24,15 @@ from accounts.models import AccountStatus, rows_of
 from copytrading.kernel import ids
 from copytrading.kernel.ids import AccountRef
 from copytrading.kernel.rejections import Reason, Rejection
-from orders.api.permission import require
+from orders.api.permission import require, require_reading
 from orders.looking.history import Wanted
 from orders.rules.lifecycle import LIVE, TERMINAL
 
 LIMIT = 50
 MOST = 200
-#: Above every stamp, version and id that was ever given.
-_BEYOND_ANY_TIME = 10**14
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+#: The last moment a calendar has.
+_LAST_MS = 253_402_300_799_999
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 TRANSFER_KINDS = (
     "deposit", "withdrawal", "correction", "credit_in", "credit_out", "transfer", "profit", "commission", "swap",
@@ -47,10 +50,39 @@ class LimitField(StrictField):
         return int(data)
 
 
-class CursorField(StrictField):
-    """Where the page before ended, as its `next_cursor` said: the sort key of its last row."""
+def _whole(written: str) -> int:
+    if not _WHOLE.fullmatch(written):
+        raise ValueError(f"not a whole number: {written!r}")
+    return int(written)
 
-    def __init__(self, *parts: type, **options: Any) -> None:
+
+def _stamp_ms(written: str) -> int:
+    stamp_ms = _whole(written)
+    if stamp_ms > _LAST_MS:
+        raise ValueError(f"beyond the calendar: {written}")
+    return stamp_ms
+
+
+def _account(written: str) -> str:
+    return str(AccountRef.parse(written))
+
+
+def _order_id(written: str) -> str:
+    if ids.account_of(written) is None:
+        raise ValueError(f"not an order id: {written!r}")
+    return written
+
+
+def _kind(written: str) -> str:
+    if written not in ids.KINDS:
+        raise ValueError(f"not a kind of account: {written!r}")
+    return written
+
+
+class CursorField(StrictField):
+    """Where the page before ended, as its `next_cursor` said: the sort key of its last row, part by part."""
+
+    def __init__(self, *parts: Callable[[str], Any], **options: Any) -> None:
         self.parts = parts
         super().__init__(**options)
 
@@ -60,13 +92,16 @@ class CursorField(StrictField):
     def to_internal_value(self, data: Any) -> tuple[Any, ...]:
         given = data.split("-") if isinstance(data, str) and len(data) <= 80 else []
         try:
-            place = tuple(read(part) for read, part in zip(self.parts, given, strict=True))
+            return tuple(read(part) for read, part in zip(self.parts, given, strict=True))
         except ValueError:
             raise self.wrong("not a cursor that an answer gave") from None
-        numbers = [part for part in place if isinstance(part, int)]
-        if write_cursor(place) != data or not all(0 <= number < _BEYOND_ANY_TIME for number in numbers):
-            raise self.wrong("not a cursor that an answer gave")
-        return place
+
+
+class LineCursorField(CursorField):
+    """Of deals and transfers: time, account, version, line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(_stamp_ms, _account, _whole, _whole, **options)
 
 
 class ListField(StrictField):
@@ -137,7 +172,7 @@ class HistoryQuery(PagedQuery):
 class AccountOrdersQuery(HistoryQuery):
     status = ListField((*sorted(LIVE), *sorted(TERMINAL)), required=False)
     symbol = SymbolField(required=False)
-    cursor = CursorField(int, str, required=False)
+    cursor = CursorField(_stamp_ms, _order_id, required=False)
 
 
 class OrdersQuery(AccountQuery, AccountOrdersQuery):
@@ -147,18 +182,18 @@ class OrdersQuery(AccountQuery, AccountOrdersQuery):
 class DealsQuery(AccountQuery, HistoryQuery):
     symbol = SymbolField(required=False)
     order_id = OrderIdField(required=False)
-    cursor = CursorField(int, str, int, int, required=False)
+    cursor = LineCursorField(required=False)
 
 
 class TransfersQuery(HistoryQuery):
     kind = ListField(TRANSFER_KINDS, required=False)
-    cursor = CursorField(int, str, int, int, required=False)
+    cursor = LineCursorField(required=False)
 
 
 class AccountsQuery(PagedQuery):
     user_type = AccountKindField(required=False)
     status = ChoiceField(AccountStatus.values, required=False)
-    cursor = CursorField(str, int, required=False)
+    cursor = CursorField(_kind, _whole, required=False)
 
 
 class QuotesQuery(AccountQuery):
@@ -167,11 +202,15 @@ class QuotesQuery(AccountQuery):
 
 def asked_by(query: type[Q], request: Request) -> Q:
     """The query string as `query`. Raises Refused for what it may not hold."""
-    twice = [name for name, values in request.query_params.lists() if len(values) > 1]
+    try:
+        given = request.query_params
+    except TooManyFieldsSent:
+        raise Refused(Rejection(Reason.unknown_field, "No path takes so many parameters.")) from None
+    twice = [name for name, values in given.lists() if len(values) > 1]
     if twice:
         names = {shown(name): "given twice" for name in twice[:20]}
         raise Refused(Rejection(Reason.invalid_fields, "These parameters are given more than once.", names))
-    made = query(data=request.query_params.dict())
+    made = query(data=given.dict())
     made.is_valid()
     return made
 
@@ -187,8 +226,7 @@ def accounts_for(asker: Principal, named: AccountRef | None) -> tuple[AccountRef
         return (named,)
     if asker.looks_everywhere:
         return None
-    if READ not in asker.scopes:
-        raise Refused(Rejection(Reason.not_permitted, f"This API key lacks the scope {READ}."))
+    require_reading(asker)
     return tuple(
         AccountRef(kind, pk)
         for kind in ids.KINDS

@@ -16,12 +16,12 @@ def amount(*, null: bool = False, told: str = "") -> serializers.CharField:
     return serializers.RegexField(pattern, allow_null=null, help_text=told)
 
 
-def moment(*, null: bool = False) -> serializers.DateTimeField:
-    return serializers.DateTimeField(allow_null=null)
+def moment(*, null: bool = False, told: str = "") -> serializers.DateTimeField:
+    return serializers.DateTimeField(allow_null=null, help_text=told)
 
 
 class Shape(serializers.Serializer[Any]):
-    """Read-only."""
+    """Part of an answer. Fields may be added."""
 
 
 class Account(Shape):
@@ -140,6 +140,7 @@ class Quote(Shape):
     age_ms = serializers.IntegerField()
     tradable = serializers.BooleanField()
     reason = serializers.CharField(allow_null=True, help_text="Why nothing trades on it now.")
+    opens_at = moment(null=True, told="When a closed market opens; null if it never does.")
 
 
 class Commission(Shape):

@@ -28,8 +28,8 @@ def _on_strategy(verb: str, body: type[bodies.Body]) -> URLPattern:
 
 
 urlpatterns = [
-    _command("orders/instant/execute", bodies.Execute, done_status=201),
-    _command("orders/pending/place", bodies.Place, done_status=201),
+    _command("orders/instant/execute", bodies.Execute, done_status=201, may_wait=True),
+    _command("orders/pending/place", bodies.Place, done_status=201, may_wait=True),
     _command("orders/pending/modify", bodies.Modify),
     _command("orders/pending/cancel", bodies.Cancel),
     _command("orders/close", bodies.Close),
@@ -43,6 +43,7 @@ urlpatterns = [
         bodies.given_by_path(bodies.StrategyOrder, "NewStrategyOrder", "user_type"),
         kind=STRATEGY_PROVIDER,
         done_status=201,
+        may_wait=True,
     ),
     _on_strategy("close", bodies.Close),
     _on_strategy("cancel", bodies.Cancel),

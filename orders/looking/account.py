@@ -3,6 +3,7 @@
 from copytrading.kernel.errors import InvariantBroken
 from copytrading.kernel.ids import AccountRef
 from copytrading.kernel.rejections import Reason, Rejection
+from orders.book import guard
 from orders.book.account import NotInBook, load
 from orders.rules.facts import Order, Valuation
 from orders.verbs.admit import measure
@@ -29,9 +30,12 @@ def live_orders(gathered: Gathered) -> list[Order]:
 
 
 def orders_alive(account: AccountRef) -> list[Order]:
-    """All live orders, without a look at any price. Raises LedgerUnavailable."""
-    gathered = without_prices(account)
-    return [] if isinstance(gathered, Rejection) else live_orders(gathered)
+    """All live orders; what they are worth, and on what terms, is not asked. Raises LedgerUnavailable."""
+    try:
+        return list(load(account, all_orders=True).orders.values())
+    except NotInBook:
+        guard.enter(account)
+        return []
 
 
 def without_prices(account: AccountRef) -> Gathered | Rejection:

@@ -159,12 +159,12 @@ _CLOCKS_APART_MS = 3_600_000
 
 def _tail(accounts: Accounts) -> list[Entry]:
     try:
-        return recorder.unrecorded(_announced() if accounts is None else accounts, TAIL)
+        return recorder.unrecorded(announced() if accounts is None else accounts, TAIL)
     except ReplyLost as error:
         raise LedgerUnavailable(f"the ledger broke off while it was read ({error}); nothing was done") from error
 
 
-def _announced() -> list[AccountRef]:
+def announced() -> list[AccountRef]:
     """Accounts with news that the recorder has not dealt with."""
     key = keys.QUEUE_RECORD
     entries = ledger().run([(key, ("XREVRANGE", key, "+", "-", "COUNT", ANNOUNCED))])[0]

@@ -4,7 +4,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from accounts.models import ApiKey, Currency, Group, GroupInstrument, Halt, Instrument, TradingAccount, User, model_of
+from accounts.models import (
+    ApiKey,
+    AuditEntry,
+    Currency,
+    Group,
+    GroupInstrument,
+    Halt,
+    Instrument,
+    TradingAccount,
+    User,
+    model_of,
+)
 from copytrading.kernel.ids import LIVE
 
 BEGUN = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -67,6 +78,11 @@ def api_key(owner: str = "ann", **values: Any) -> ApiKey:
         **values,
     }
     return ApiKey.objects.create(**made)
+
+
+def audit_entry(**values: Any) -> AuditEntry:
+    made = {"at": BEGUN, "principal": "user:1", "action": "open", "subject": "live:1", "outcome": "done", **values}
+    return AuditEntry.objects.create(**made)
 
 
 def halt(scope: str = "platform", **values: Any) -> Halt:

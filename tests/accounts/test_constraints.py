@@ -40,6 +40,8 @@ BROKEN: list[tuple[str, Make, Change]] = [
     ("apikey_scopes_known", rows.api_key, {"scopes": []}),
     ("apikey_name_given", rows.api_key, {"name": ""}),
     ("apikey_expires_later", rows.api_key, {"expires_at": rows.BEGUN}),
+    ("auditentry_action_given", rows.audit_entry, {"action": ""}),
+    ("auditentry_outcome_given", rows.audit_entry, {"outcome": ""}),
     ("currency_code_pattern", lambda: rows.currency("XTS"), {"code": "usd"}),
     ("currency_code_pattern", lambda: rows.currency("XTS"), {"code": "US"}),
     ("currency_digits_range", lambda: rows.currency("XTS"), {"digits": 9}),
@@ -157,10 +159,11 @@ def refused(by: str, row: Model, **change: Any) -> None:
 
 @pytest.fixture
 def without_permanence() -> None:
-    """Columns that can't change are made wrong too, to see that they could not be created so."""
+    """Rows and columns that can't change are made wrong too, to see that they could not be created so."""
     with connection.cursor() as cursor:
         for table in ("currency", "group", "instrument", "groupinstrument"):
             cursor.execute(f"ALTER TABLE accounts_{table} DISABLE TRIGGER permanent")
+        cursor.execute("ALTER TABLE accounts_auditentry DISABLE TRIGGER append_only")
 
 
 @pytest.mark.parametrize(("by", "make", "change"), BROKEN, ids=lambda value: value if isinstance(value, str) else "")

@@ -1,4 +1,4 @@
-"""What triggers guard: columns that never change, currencies of accounts, accounts that must stay, hours."""
+"""What triggers guard: columns that never change, currencies of accounts, accounts that must stay, hours, the log."""
 
 from decimal import Decimal
 from typing import Any
@@ -147,13 +147,24 @@ def test_a_time_zone_must_exist() -> None:
         instrument.full_clean()
 
 
+def test_the_audit_log_only_grows() -> None:
+    entry = rows.audit_entry(reason="asked by phone")
+    for change in ({"reason": ""}, {"outcome": "refused"}, {"at": clock.now()}, {"principal": "user:2"}):
+        refused("accounts_auditentry only grows", entry, **change)
+    with pytest.raises(IntegrityError, match="accounts_auditentry only grows"), transaction.atomic():
+        entry.delete()
+    rows.audit_entry(reason="that was wrong")
+    assert [each.reason for each in type(entry).objects.all()] == ["that was wrong", "asked by phone"]
+
+
 def test_a_function_of_a_guard_leaves_nothing_behind() -> None:
     """Every trigger above is there once per table that needs it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2")
-        found = [row for row in cursor.fetchall() if row[1] in ("permanent", "currency_of_group", "kept")]
+        found = [row for row in cursor.fetchall() if row[1] in ("permanent", "currency_of_group", "kept", "append_only")]
     tables = ["accounts_currency", "accounts_group", "accounts_groupinstrument", "accounts_instrument"]
     accounts = ["copy_follower_accounts", "demo_users", "live_users", "strategy_provider_accounts"]
+    assert [row for row in found if row[0] == "accounts_auditentry"] == [("accounts_auditentry", "append_only")]
     assert [row for row in found if row[0] in tables] == [(table, "permanent") for table in tables]
     assert [row for row in found if row[0] in accounts] == [
         (table, trigger) for table in accounts for trigger in ("currency_of_group", "kept", "permanent")

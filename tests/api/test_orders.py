@@ -281,6 +281,7 @@ def test_an_account_shows_its_money_margins_and_orders_as_they_are_now(desk: Des
     # 0.5 lots bought at 1.1003 close at 1.1049: 230.00.
     assert {name: account[name] for name in account if name not in ("as_of", "version", "user_id")} == {
         "user_type": "live",
+        "account_number": desk.accounts[LIVE].account_number,
         "group": "retail",
         "leverage": 100,
         "currency": "USD",
@@ -295,6 +296,8 @@ def test_an_account_shows_its_money_margins_and_orders_as_they_are_now(desk: Des
         "free_margin": "9679.85",
         "margin_level": "1859.49",
         "unpriced": None,
+        "live_orders": 1,
+        "margin_called": False,
     }
     assert [each["order_id"] for each in answer.json()["orders"]] == [order]
 

@@ -42,7 +42,9 @@ BAD_MOVES: list[tuple[dict[str, Any], tuple[int, str, list[str]]]] = [
     ({"kind": "deposit", "amount": "1", "reason": ""}, (400, "invalid_fields", ["reason"])),
     ({"kind": "deposit", "amount": "1", "reason": "a\nb"}, (400, "invalid_fields", ["reason"])),
     ({"kind": "deposit", "amount": "1"}, (400, "missing_fields", ["reason"])),
-    ({"kind": "deposit", "amount": "1", "reason": "x", "user_id": 1}, (400, "unknown_field", ["user_id"])),
+    ({"kind": "deposit", "amount": "1", "reason": "x", "user_id": 10**6}, (400, "invalid_fields", ["user_id"])),
+    ({"kind": "deposit", "amount": "1", "reason": "x", "user_type": "demo"}, (400, "invalid_fields", ["user_type"])),
+    ({"kind": "deposit", "amount": "1", "reason": "x", "order_id": "x"}, (400, "unknown_field", ["order_id"])),
     ({"kind": "withdrawal", "amount": "10000.01", "reason": "x"}, (409, "insufficient_funds", [])),
     ({"kind": "credit_out", "amount": "0.01", "reason": "x"}, (409, "insufficient_funds", [])),
 ]
