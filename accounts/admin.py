@@ -1,4 +1,4 @@
-"""Users, keys, accounts, terms and halts, as the broker's staff see them."""
+"""Users, keys, accounts and terms, as the broker's staff see them."""
 
 from typing import Any
 
@@ -23,7 +23,6 @@ from accounts.models import (
     Currency,
     Group,
     GroupInstrument,
-    Halt,
     Instrument,
     Role,
     TradingAccount,
@@ -290,15 +289,6 @@ class CurrencyAdmin(TermsAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-
-@admin.register(Halt)
-class HaltAdmin(ReadOnly, ModelAdmin):
-    """The record of halts; `manage.py halt` sets and lifts them."""
-
-    list_display = ("scope", "opens_only", "reason", "set_by", "set_at", "until", "lifted_by", "lifted_at")
-    list_filter = (("lifted_at", admin.EmptyFieldListFilter), "opens_only")
-    search_fields = ("scope", "reason", "set_by")
 
 
 def _commission(row: Group | GroupInstrument) -> str:

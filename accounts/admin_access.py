@@ -99,6 +99,10 @@ def looks(request: HttpRequest) -> bool:
     return _role(request) in STAFF_ROLES
 
 
+def deals(request: HttpRequest) -> bool:
+    return _role(request) in (Role.DEALER, Role.ADMINISTRATOR)
+
+
 def configures(request: HttpRequest) -> bool:
     return _role(request) == Role.ADMINISTRATOR
 

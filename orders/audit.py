@@ -368,9 +368,13 @@ def _under_way() -> QuerySet[Any, Any]:
 def _in_transit() -> QuerySet[Any, Any]:
     """Every transfer between accounts, with what has left and what came."""
     rows = Transfer.objects.filter(Q(debit__startswith="house:transit:") | Q(credit__startswith="house:transit:"))
-    return rows.order_by().values("transfer_id").annotate(
-        left=Sum("amount", filter=Q(credit__startswith="house:transit:"), default=ZERO),
-        came=Sum("amount", filter=Q(debit__startswith="house:transit:"), default=ZERO),
+    return (
+        rows.order_by()
+        .values("transfer_id")
+        .annotate(
+            left=Sum("amount", filter=Q(credit__startswith="house:transit:"), default=ZERO),
+            came=Sum("amount", filter=Q(debit__startswith="house:transit:"), default=ZERO),
+        )
     )
 
 

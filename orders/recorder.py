@@ -134,9 +134,7 @@ def _read(book: Ledger, recorded: dict[AccountRef, int]) -> dict[AccountRef, lis
     }
 
 
-def _in_order(
-    account: AccountRef, read: Sequence[tuple[int, int, str]], recorded: int, done: Recorded
-) -> list[Entry]:
+def _in_order(account: AccountRef, read: Sequence[tuple[int, int, str]], recorded: int, done: Recorded) -> list[Entry]:
     """The entries that follow one another from the recorded version on; a wrong one parks the account."""
     entries: list[Entry] = []
     last = recorded

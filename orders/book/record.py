@@ -73,5 +73,3 @@ def _of_column(row: Order, name: str) -> Any:
     if name.endswith("_ms"):
         return 0 if value is None else clock.to_ms(value)
     return Decimal(text(value)) if isinstance(value, Decimal) else value
-
-

@@ -46,6 +46,4 @@ def versions_and_marks(book: Ledger, accounts: Iterable[AccountRef]) -> list[tup
         calls.append((keys.portfolio(account), ("HGET", keys.portfolio(account), "version")))
         calls.append((keys.marks(account), ("HGETALL", keys.marks(account))))
     answers = book.run(calls)
-    return [
-        (account, int(answers[2 * place] or 0), answers[2 * place + 1]) for place, account in enumerate(listed)
-    ]
+    return [(account, int(answers[2 * place] or 0), answers[2 * place + 1]) for place, account in enumerate(listed)]

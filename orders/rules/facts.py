@@ -62,12 +62,20 @@ class Exposure:
         """With signed amounts added to one leg."""
         if side == "BUY":
             return Exposure(
-                self.long_lots + lots, self.long_cost + cost, self.long_margin + margin,
-                self.short_lots, self.short_cost, self.short_margin,
+                self.long_lots + lots,
+                self.long_cost + cost,
+                self.long_margin + margin,
+                self.short_lots,
+                self.short_cost,
+                self.short_margin,
             )
         return Exposure(
-            self.long_lots, self.long_cost, self.long_margin,
-            self.short_lots + lots, self.short_cost + cost, self.short_margin + margin,
+            self.long_lots,
+            self.long_cost,
+            self.long_margin,
+            self.short_lots + lots,
+            self.short_cost + cost,
+            self.short_margin + margin,
         )
 
 

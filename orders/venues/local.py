@@ -8,8 +8,6 @@ from orders.rules.facts import Order, opposite
 
 
 class LocalVenue:
-    def execute(
-        self, order: Order, entry: Literal["in", "out"], lots: Decimal, price: Decimal, at_ms: int
-    ) -> Report:
+    def execute(self, order: Order, entry: Literal["in", "out"], lots: Decimal, price: Decimal, at_ms: int) -> Report:
         side = order.side if entry == "in" else opposite(order.side)
         return Report(order.order_id, entry, side, lots, price, at_ms)

@@ -109,4 +109,3 @@ def _latest(order: Order, desk: Desk) -> Quote | None:
     """The newest quote, if it is good to fill with."""
     latest = pricing.usable_quote(desk.terms[order.symbol], desk.market)
     return None if isinstance(latest, Rejection) else latest
-
