@@ -8,18 +8,17 @@ from django.contrib.auth import models as auth
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import admin_log, admin_people, hours
-from accounts.admin_access import ByRole, PlainNumbers, ReadOnly, plain
+from accounts.admin_access import ByRole, PlainNumbers, plain
 from accounts.admin_reasons import Reasoned, TermsAdmin, note, values_of
 from accounts.models import (
     Currency,
     Group,
     GroupInstrument,
-    Halt,
     Instrument,
 )
 
@@ -186,15 +185,6 @@ class CurrencyAdmin(TermsAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-
-@admin.register(Halt)
-class HaltAdmin(ReadOnly, ModelAdmin):
-    """The record of halts; `manage.py halt` sets and lifts them."""
-
-    list_display = ("scope", "opens_only", "reason", "set_by", "set_at", "until", "lifted_by", "lifted_at")
-    list_filter = (("lifted_at", admin.EmptyFieldListFilter), "opens_only")
-    search_fields = ("scope", "reason", "set_by")
 
 
 def offer_subject(offer: GroupInstrument) -> str:

@@ -1,11 +1,12 @@
 """The audit log's only writer: who did what to what, why, with what it was before and after."""
 
 import getpass
+import os
 from collections.abc import Callable
 from typing import Any
 
 import structlog
-from django.db import DatabaseError
+from django.db import Error, connection
 from django.dispatch import receiver
 from simple_history.models import HistoricalRecords
 
@@ -38,7 +39,7 @@ def note(
     """Writes one entry. Address and request id are those of the request being answered, if one is.
 
     What it tells of is done already, so a database that is away does not undo it: the entry then
-    stands whole in the process log, as an error.
+    stands whole in the process log, as an error. Nor does one whose connection broke meanwhile.
     """
     bound = structlog.contextvars.get_contextvars()
     entry: dict[str, Any] = {
@@ -53,8 +54,10 @@ def note(
         "request": bound.get("request", ""),
     }
     try:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
         AuditEntry.objects.create(**entry)
-    except DatabaseError as error:
+    except Error as error:
         _log.error("audit_entry_not_written", entry=entry, error=str(error), advice="keep this line: it is the record")
 
 
@@ -83,7 +86,7 @@ def _whoever_is_here() -> str:
     user = getattr(getattr(HistoricalRecords.context, "request", None), "user", None)
     if isinstance(user, User):
         return f"user:{user.pk}"
-    return f"console:{getpass.getuser()}"
+    return console()
 
 
 def _room(action: str, address: str) -> int | None:
@@ -92,3 +95,12 @@ def _room(action: str, address: str) -> int | None:
         _LEFT_OUT.count(action, address)
         return None
     return _LEFT_OUT.forgive(action, address)
+
+
+def console() -> str:
+    """The principal of a command that somebody runs by hand on this machine."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in a container
+        name = str(os.getuid())
+    return f"console:{name}"[:64]

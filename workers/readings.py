@@ -1,25 +1,43 @@
-"""What the board shows, read afresh: the record, the ledger and the market, each of which may be away."""
+"""What the board and the operations page show, read afresh: the record, the ledger and the market.
+
+Each of them may be away, and does not keep the others from being read. Nothing here waits long for a
+server that does not answer.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
 from typing import Any
 
 import redis
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 from django.db.models import Count, Q
 
-from accounts.models import ACCOUNT_MODELS, Instrument
+from accounts import catalogue
+from accounts.models import ACCOUNT_MODELS, AuditEntry
+from accounts.terms import Catalogue
 from copytrading.kernel import clock
-from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.ids import AccountRef
-from orders.book import keys, quotes
-from orders.book.connection import Call, ReplyLost, market, unguarded_ledger
-from orders.models import Deal, Order
+from orders import readiness
+from orders.book import codec, guard, keys, quotes, work
+from orders.book.connection import Call, glance_ledger, glance_market
+from orders.looking.backlog import Backlog, backlog
+from orders.models import AuditReport, Deal, Order
+from orders.readiness import Readiness
+from orders.rules.facts import Quote
+from orders.rules.halts import Halt
+from orders.verbs import halt as halts
+from workers.base import default_consumer
 
 WINDOW_S = 10
 MOST_ACCOUNTS = 8
 MOST_DEALS = 8
-QUEUES = ("record",)
+MOST_AUDITS = 5
+#: What takes a look at every account is done this often, however often the rest is read.
+WALK_EVERY_S = 5.0
+#: The action under which the audit log has who asked for an audit.
+AUDIT = "audit"
+PROCESSES_LIFE_S = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +63,45 @@ class QueueReading:
 
 @dataclass(frozen=True, slots=True)
 class QuoteReading:
+    """`age_s` is None when there was never a price. `tradable`: the market is open to somebody."""
+
     symbol: str
     bid: str
     ask: str
-    age_s: float
+    age_s: float | None
+    limit_s: float
+    tradable: bool
+    current: bool
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerReading:
+    """`told` is what its heartbeat tells beside time and state, such as its lag."""
+
     name: str
+    consumer: str
     silent_s: float
-    lag: str
+    state: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReading:
+    """A process under a supervisor; without `pid` it is down."""
+
+    name: str
+    pid: int | None
+    up_s: int
+    restarts: int
+    memory: int
 
 
 @dataclass(slots=True)
 class Readings:
-    """`away` says in words what could not be read; its part keeps the value it has here."""
+    """`away` says in words what of record, ledger and market could not be read; its part keeps the value it had."""
 
+    at: datetime = field(default_factory=clock.now)
+    ready: Readiness = field(default_factory=lambda: Readiness({}))
     accounts_total: int = 0
     orders_open: int = 0
     orders_resting: int = 0
@@ -69,10 +109,30 @@ class Readings:
     deals_per_s: float = 0.0
     deals: Sequence[Deal] = ()
     accounts: Sequence[AccountReading] = ()
+    audits: Sequence[AuditReport] = ()
+    audit_asked_at: datetime | None = None
     queues: Sequence[QueueReading] = ()
+    halts: Sequence[Halt] = ()
+    backlog: Backlog = field(default_factory=Backlog)
     quotes: Sequence[QuoteReading] = ()
     workers: Sequence[WorkerReading] = ()
-    away: list[str] = field(default_factory=list)
+    processes: Sequence[ProcessReading] = ()
+    away: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def dead(self) -> int:
+        return sum(queue.dead for queue in self.queues)
+
+    @property
+    def missing_workers(self) -> Sequence[str]:
+        """Kinds of which none runs."""
+        workers = self.ready.checks.get("workers")
+        return workers.facts.get("missing", ()) if workers else ()
+
+    @property
+    def record_lag_s(self) -> float:
+        """How far the record is behind the book."""
+        return max(0, clock.to_ms(self.at) - self.backlog.oldest_ms) / 1_000 if self.backlog.behind else 0.0
 
 
 class Reader:
@@ -80,20 +140,23 @@ class Reader:
 
     def __init__(self) -> None:
         self._last = Readings()
-        self._symbols: list[str] = []
+        self._terms: Catalogue | None = None
+        self._entered: list[tuple[AccountRef, int]] = []
+        self._listed_at = self._walked_at = float("-inf")
 
     def take(self) -> Readings:
-        taken = Readings(**{name: getattr(self._last, name) for name in Readings.__slots__ if name != "away"})
-        parts: tuple[tuple[str, Callable[[Readings], None]], ...] = (
-            ("PostgreSQL", self._read_record),
-            ("the ledger", self._read_ledger),
-            ("the market instance", self._read_market),
+        taken = Readings(**{each.name: getattr(self._last, each.name) for each in fields(Readings)})
+        taken.at, taken.ready, taken.away = clock.now(), readiness.look(), {}
+        parts: tuple[tuple[str, str, Callable[[Readings], None]], ...] = (
+            ("record", "PostgreSQL", self._read_record),
+            ("ledger", "the ledger", self._read_ledger),
+            ("market", "the market instance", self._read_market),
         )
-        for name, read in parts:
+        for part, name, read in parts:
             try:
                 read(taken)
-            except (DatabaseError, redis.RedisError, LedgerUnavailable, ReplyLost) as error:
-                taken.away.append(f"{name} is away: {str(error).strip().splitlines()[0][:120]}")
+            except readiness.AWAY as error:
+                taken.away[part] = f"{name} is away: {str(error).strip().splitlines()[0][:120]}"
         self._last = taken
         return taken
 
@@ -109,10 +172,14 @@ class Reader:
         taken.deals = list(Deal.objects.all()[:MOST_DEALS])
         taken.accounts_total = sum(model.objects.count() for model in ACCOUNT_MODELS.values())
         taken.accounts = [AccountReading(account, "", 0) for account in _busiest()]
-        self._symbols = list(Instrument.objects.order_by("symbol").values_list("symbol", flat=True))
+        taken.audits = list(AuditReport.objects.all()[:MOST_AUDITS])
+        taken.audit_asked_at = _asked_since(taken.audits)
+        if clock.monotonic() - self._listed_at >= WALK_EVERY_S:
+            self._terms, self._entered = catalogue.load(0), guard.entered_accounts()
+            self._listed_at = clock.monotonic()
 
     def _read_ledger(self, taken: Readings) -> None:
-        book = unguarded_ledger()
+        book = glance_ledger()
         calls: list[Call] = []
         for reading in taken.accounts:
             portfolio, index = keys.portfolio(reading.account), keys.orders_index(reading.account)
@@ -122,10 +189,14 @@ class Reader:
             AccountReading(reading.account, balance or "-", int(orders or 0))
             for reading, balance, orders in zip(taken.accounts, answers[::2], answers[1::2], strict=True)
         ]
-        taken.queues = [_queue(name, book.run(_queue_calls(name))) for name in QUEUES]
+        taken.queues = [_queue(name, book.run(_queue_calls(name))) for name in work.QUEUES]
+        taken.halts = halts.in_force(book)
+        if clock.monotonic() - self._walked_at >= WALK_EVERY_S:
+            taken.backlog = backlog(book, self._entered)
+            self._walked_at = clock.monotonic()
 
     def _read_market(self, taken: Readings) -> None:
-        client = market()
+        client = glance_market()
         pipe = client.pipeline(transaction=False)
         for reading in taken.accounts:
             pipe.hmget(keys.user_margin(reading.account), "equity", "level")
@@ -133,12 +204,15 @@ class Reader:
             AccountReading(reading.account, reading.balance, reading.open_orders, equity or "", level or "")
             for reading, (equity, level) in zip(taken.accounts, pipe.execute(), strict=True)
         ]
-        prices = quotes.read(client, self._symbols)
-        taken.quotes = [
-            QuoteReading(symbol, str(quote.bid), str(quote.ask), (prices.now_ms - quote.stamp_ms) / 1_000)
-            for symbol, quote in prices.quotes.items()
-        ]
+        taken.quotes = _quotes(client, self._terms) if self._terms else ()
         taken.workers = _workers(client)
+        taken.processes = _processes(client)
+
+
+def tell_processes(processes: Sequence[ProcessReading]) -> None:
+    """A supervisor says what runs under it, for whoever looks from elsewhere. Said often: it is soon forgotten."""
+    key, told = keys.processes(default_consumer()), codec.to_json([asdict(each) for each in processes])
+    glance_market().set(key, told, ex=PROCESSES_LIFE_S)
 
 
 def _busiest() -> list[AccountRef]:
@@ -150,6 +224,12 @@ def _busiest() -> list[AccountRef]:
 
 def _first_ids(model: Any) -> list[int]:
     return list(model.objects.order_by("pk").values_list("pk", flat=True)[:2])
+
+
+def _asked_since(audits: Sequence[AuditReport]) -> datetime | None:
+    """When somebody last asked for an audit, unless one has ended since then."""
+    asked = AuditEntry.objects.filter(action=AUDIT).values_list("at", flat=True).first()
+    return asked if asked and not (audits and audits[0].at > asked) else None
 
 
 def _queue_calls(name: str) -> list[Call]:
@@ -167,12 +247,39 @@ def _queue(name: str, answers: Sequence[Any]) -> QueueReading:
     return QueueReading(name, waiting, max(0, clock.now_ms() - entered_ms) / 1_000, dead)
 
 
+def _quotes(client: redis.Redis, known: Catalogue) -> list[QuoteReading]:
+    """Every instrument, those first that should have a current price and have none."""
+    tradable = readiness.open_limits(known, clock.now_ms())
+    prices = quotes.read(client, sorted(known.price_age_ms))
+    found = [
+        _quote(symbol, limit_ms, prices.quotes.get(symbol), symbol in tradable, prices.now_ms)
+        for symbol, limit_ms in sorted(known.price_age_ms.items())
+    ]
+    return sorted(found, key=lambda each: (each.current or not each.tradable, each.symbol))
+
+
+def _quote(symbol: str, limit_ms: int, quote: Quote | None, tradable: bool, now_ms: int) -> QuoteReading:
+    if quote is None:
+        return QuoteReading(symbol, "", "", None, limit_ms / 1_000, tradable, False)
+    age_s, current = (now_ms - quote.stamp_ms) / 1_000, readiness.is_current(quote, limit_ms, now_ms)
+    return QuoteReading(symbol, str(quote.bid), str(quote.ask), age_s, limit_ms / 1_000, tradable, current)
+
+
 def _workers(client: redis.Redis) -> list[WorkerReading]:
     found = []
-    for key in sorted(client.scan_iter("heartbeat:*", count=1_000)):
+    for key in sorted(client.scan_iter(keys.heartbeat("*", "*"), count=1_000)):
         told = client.hgetall(key)
-        silent_s = max(0, clock.now_ms() - int(told.get("at_ms", 0))) / 1_000
-        found.append(WorkerReading(str(key).split(":")[1], silent_s, str(told.get("lag", ""))))
+        silent_s = max(0, clock.now_ms() - int(told.pop("at_ms", 0))) / 1_000
+        state, _ = str(told.pop("state", "")), told.pop("pid", "")
+        _, name, consumer = str(key).split(":", 2)
+        words = ", ".join(f"{what} {how_much}" for what, how_much in told.items())
+        found.append(WorkerReading(name, consumer, silent_s, state, words))
     return found
 
 
+def _processes(client: redis.Redis) -> list[ProcessReading]:
+    found: list[ProcessReading] = []
+    for key in sorted(client.scan_iter(keys.processes("*"), count=1_000)):
+        told: Any = client.get(key)
+        found.extend(ProcessReading(**each) for each in (codec.from_json(told) if told else ()))
+    return found

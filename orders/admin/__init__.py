@@ -1,5 +1,5 @@
-"""The admin of whatever shows or moves live state: account pages, staff actions, the record, the first page."""
+"""What staff see of orders, accounts and halts, and do. Importing this registers every page."""
 
-from orders.admin import accounts, first_page, journal, record
+from orders.admin import accounts, first_page, halts, journal, record
 
-__all__ = ["accounts", "first_page", "journal", "record"]
+__all__ = ["accounts", "first_page", "halts", "journal", "record"]

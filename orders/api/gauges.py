@@ -22,11 +22,11 @@ from accounts import catalogue
 from accounts.terms import Catalogue
 from copytrading.kernel import clock
 from copytrading.kernel.errors import LedgerUnavailable
-from orders.api.health import AWAY, WORKERS
 from orders.book import guard, keys, quotes, terms
 from orders.book.connection import ReplyLost, market, unguarded_ledger
 from orders.looking import lag
 from orders.models import AuditReport
+from orders.readiness import AWAY, WORKERS
 from orders.rules.hours import market_open
 
 DEADLINE_S = 3.0

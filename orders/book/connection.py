@@ -43,6 +43,7 @@ from orders.book import keys
 Call = tuple[str, tuple[Any, ...]]
 
 SOCKET_TIMEOUT_S = 10
+GLANCE_S = 1.0  # who only looks on would rather be told at once that a server does not answer
 BLOCK_MS = 2_000  # a blocking read must end before the socket times out
 _SENDS = 5
 #: Answers of a node that executed nothing, and may take the same command when it is sent on, or again.
@@ -79,9 +80,10 @@ _SCRIPTS: dict[str, str] = {}
 class Ledger:
     """The instance or cluster that holds the book."""
 
-    def __init__(self, url: str, *, guarded: bool = True) -> None:
+    def __init__(self, url: str, *, guarded: bool = True, timeout_s: float = SOCKET_TIMEOUT_S) -> None:
         self._url = url
         self._guarded = guarded
+        self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._client: redis.Redis | redis.RedisCluster | None = None
         self._looked_at = 0.0
@@ -202,7 +204,7 @@ class Ledger:
         with self._lock:
             if self._client is None:
                 try:
-                    self._client = _client(self._url, _check_cleared if self._guarded else None)
+                    self._client = _client(self._url, _check_cleared if self._guarded else None, self._timeout_s)
                 except (redis.exceptions.RedisError, RedisClusterException, ClusterDownError) as error:
                     raise LedgerUnavailable(f"the ledger can't be reached ({error}); see /readyz") from error
             return self._client
@@ -217,12 +219,8 @@ def _plainly(answer: Any) -> Any:
     return answer
 
 
-def _client(url: str, on_connect: Any) -> redis.Redis | redis.RedisCluster:
-    options: dict[str, Any] = {
-        "decode_responses": True,
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        "socket_connect_timeout": 2,
-    }
+def _client(url: str, on_connect: Any, timeout_s: float) -> redis.Redis | redis.RedisCluster:
+    options = _timeouts(timeout_s)
     never_again = Retry(NoBackoff(), 0)
     if url.startswith("redis+cluster://"):
         address = urlsplit(url)
@@ -242,6 +240,14 @@ def _client(url: str, on_connect: Any) -> redis.Redis | redis.RedisCluster:
             on_connect(connection)
 
     return redis.Redis.from_url(url, retry=never_again, redis_connect_func=connected, **options)
+
+
+def _timeouts(timeout_s: float) -> dict[str, Any]:
+    return {
+        "decode_responses": True,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": min(2, timeout_s),
+    }
 
 
 def _check_cleared(connection: Any) -> None:
@@ -284,22 +290,26 @@ def unguarded_ledger() -> Ledger:
 def market() -> redis.Redis:
     """Prices, channels, heartbeats. Nothing here needs to survive, so asking again is harmless."""
     return redis.Redis.from_url(
-        settings.MARKET_URL,
-        decode_responses=True,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=2,
-        health_check_interval=30,
-        retry=Retry(NoBackoff(), 1),
+        settings.MARKET_URL, health_check_interval=30, retry=Retry(NoBackoff(), 1), **_timeouts(SOCKET_TIMEOUT_S)
     )
+
+
+@cache
+def glance_ledger() -> Ledger:
+    """The book, for who only looks on: whether it was checked or not, and only as long as GLANCE_S."""
+    return Ledger(settings.LEDGER_URL, guarded=False, timeout_s=GLANCE_S)
+
+
+@cache
+def glance_market() -> redis.Redis:
+    """The market instance, for who only looks on."""
+    return redis.Redis.from_url(settings.MARKET_URL, retry=Retry(NoBackoff(), 0), **_timeouts(GLANCE_S))
 
 
 def close_all() -> None:
     """Forget every client and every clearance of this process."""
-    for made in (ledger, unguarded_ledger):
+    for made in (ledger, unguarded_ledger, glance_ledger, market, glance_market):
         if made.cache_info().currsize:
             made().close()
         made.cache_clear()
-    if market.cache_info().currsize:
-        market().close()
-    market.cache_clear()
     _cleared.clear()

@@ -89,11 +89,14 @@ def check_settings(book: Ledger) -> list[str]:
     return faults
 
 
-def uncleared(book: Ledger | None = None) -> list[str]:
-    """Ledger nodes that nobody has compared with the record since they started or were promoted."""
-    book = book or unguarded_ledger()
+def uncleared(book: Ledger | None = None, client: redis.Redis | None = None) -> list[str]:
+    """Ledger nodes that nobody has compared with the record since they started or were promoted.
+
+    `client` is of the market instance, which remembers which were.
+    """
+    book, client = book or unguarded_ledger(), client or market()
     met = [incarnation(node.info()) for node in book.nodes()]
-    return [each for each in met if not market().sismember(keys.LEDGER_CLEARED, each)]
+    return [each for each in met if not client.sismember(keys.LEDGER_CLEARED, each)]
 
 
 def clear() -> list[str]:

@@ -95,6 +95,10 @@ def heartbeat(worker: str, consumer: str) -> str:
     return f"heartbeat:{worker}:{consumer}"
 
 
+def processes(supervisor: str) -> str:
+    return f"processes:{supervisor}"
+
+
 def _symbol(symbol: str) -> str:
     if not is_symbol(symbol):
         raise ValueError(f"not an instrument name: {symbol!r}")
@@ -125,6 +129,7 @@ _KNOWN = re.compile(
             rf"market:{_SYMBOL}",
             r"(queue|dead):[a-z_]+",
             r"heartbeat:[a-z_]+:[A-Za-z0-9._-]+",
+            r"processes:[A-Za-z0-9._-]+",
             r"terms:epoch|halts|ledger:id|ledger_cleared",
             r"cache:.*",
         )

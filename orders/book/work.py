@@ -11,6 +11,8 @@ from orders.book import keys
 from orders.book.connection import BLOCK_MS, Ledger, Script
 
 GROUP = "workers"
+#: Every work stream; each has its dead letters.
+QUEUES = ("record",)
 _ACK = Script("ack.lua")
 
 
@@ -91,21 +93,31 @@ class WorkStream:
         return self._book.node_of(self._key)
 
 
-def dead_letters(book: Ledger, queue: str) -> list[DeadLetter]:
+def dead_letters(book: Ledger, queue: str, most: int | None = None) -> list[DeadLetter]:
+    """Those of one queue, oldest first."""
     key = keys.dead_letters(queue)
-    return [_letter(queue, name, values) for name, values in book.run([(key, ("XRANGE", key, "-", "+"))])[0]]
+    limit = () if most is None else ("COUNT", most)
+    return [_letter(queue, name, values) for name, values in book.run([(key, ("XRANGE", key, "-", "+", *limit))])[0]]
 
 
-def retry(book: Ledger, letter: DeadLetter) -> None:
-    """Back into its queue first, then out of the dead letters."""
+def dead_letter(book: Ledger, queue: str, name: str) -> DeadLetter | None:
+    """The one of this id, or None when it is gone: retried or discarded by somebody else."""
+    key = keys.dead_letters(queue)
+    found = book.run([(key, ("XRANGE", key, name, name))])[0]
+    return _letter(queue, *found[0]) if found else None
+
+
+def retry(book: Ledger, letter: DeadLetter) -> bool:
+    """Back into its queue first, then out of the dead letters: between the two it is in both, never in none."""
     key = keys.queue(letter.queue)
     book.run([(key, ("XADD", key, "*", *(item for pair in letter.fields.items() for item in pair)))])
-    discard(book, letter)
+    return discard(book, letter)
 
 
-def discard(book: Ledger, letter: DeadLetter) -> None:
+def discard(book: Ledger, letter: DeadLetter) -> bool:
+    """False when somebody else was quicker."""
     key = keys.dead_letters(letter.queue)
-    book.run([(key, ("XDEL", key, letter.id))])
+    return bool(book.run([(key, ("XDEL", key, letter.id))])[0])
 
 
 def _letter(queue: str, name: str, values: dict[str, str]) -> DeadLetter:

@@ -19,13 +19,15 @@ class Halt:
     reason: str
     until_ms: int = 0
 
+    def is_over(self, now_ms: int) -> bool:
+        return 0 < self.until_ms <= now_ms
+
 
 def check_halts(halts: Iterable[Halt], group: str, symbol: str, opening: bool, now_ms: int) -> Rejection | None:
     """Whether a halt stands against trading `symbol` in `group` now; of several, the first in order of scope."""
     scopes = {"platform", f"group:{group}", f"instrument:{symbol}"}
     for halt in sorted(halts, key=lambda each: (each.scope, each.until_ms, each.reason)):
-        over = 0 < halt.until_ms <= now_ms
-        if halt.scope in scopes and not over and (opening or not halt.opens_only):
+        if halt.scope in scopes and not halt.is_over(now_ms) and (opening or not halt.opens_only):
             return _halted(halt)
     return None
 

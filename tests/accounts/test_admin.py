@@ -19,7 +19,6 @@ from accounts.models import (
     DemoAccount,
     Group,
     GroupInstrument,
-    Halt,
     Instrument,
     LiveAccount,
     User,
@@ -36,7 +35,6 @@ MODELS: tuple[type[Model], ...] = (
     GroupInstrument,
     Instrument,
     Currency,
-    Halt,
 )
 OPENED_HERE = (User, *ACCOUNT_MODELS.values(), Group, GroupInstrument, Instrument, Currency)
 CHANGED_HERE = (User, Group, GroupInstrument, Instrument)
@@ -55,7 +53,6 @@ def logged_in(role: str) -> Client:
 def one_of_everything() -> None:
     rows.offer()
     rows.api_key()
-    rows.halt()
     for kind in ACCOUNT_MODELS:
         rows.account(kind)
 
@@ -112,7 +109,6 @@ def test_a_list_asks_no_more_for_more_rows(model: type[Model]) -> None:
     for number in range(5):
         rows.offer(f"group-{number}", f"{'ABCDE'[number]}BCUSD")
         rows.api_key(f"user-{number}", prefix=f"abcd000{number}", hash=f"{number + 1}" * 64)
-        rows.halt(f"group:group-{number}")
         for kind in ACCOUNT_MODELS:
             rows.account(kind, f"user-{number}", f"group-{number}")
     with CaptureQueriesContext(connection) as many:

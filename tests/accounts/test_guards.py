@@ -161,7 +161,8 @@ def test_a_function_of_a_guard_leaves_nothing_behind() -> None:
     """Every trigger above is there once per table that needs it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2")
-        found = [row for row in cursor.fetchall() if row[1] in ("permanent", "currency_of_group", "kept", "append_only")]
+        named = ("permanent", "currency_of_group", "kept", "append_only")
+        found = [row for row in cursor.fetchall() if row[1] in named]
     tables = ["accounts_currency", "accounts_group", "accounts_groupinstrument", "accounts_instrument"]
     accounts = ["copy_follower_accounts", "demo_users", "live_users", "strategy_provider_accounts"]
     assert [row for row in found if row[0] == "accounts_auditentry"] == [("accounts_auditentry", "append_only")]

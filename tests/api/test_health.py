@@ -7,8 +7,8 @@ import pytest
 from accounts import catalogue
 from accounts.models import Group, Instrument
 from copytrading.kernel import clock
-from orders.api.health import WORKERS
 from orders.book import connection, keys
+from orders.readiness import WORKERS
 from tests.api.away import postgresql_away, redis_away
 from tests.fixtures.desk import Desk
 

@@ -34,6 +34,7 @@ BUILT: dict[str, tuple[Any, ...]] = {
     "dead_letters": ("record",),
     "market": ("EURUSD",),
     "heartbeat": ("worker_record", "host-1"),
+    "processes": ("host-1",),
 }
 #: Public functions of the module that make no key: a channel is not stored, and `is_known` only asks.
 NO_KEYS = {"ticks_channel", "is_known", "is_symbol", "is_group"}

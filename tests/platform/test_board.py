@@ -1,21 +1,29 @@
 """The board shows what is, in one screen or one line, and says so when a part is away."""
 
 import io
+from subprocess import PIPE, Popen, run
+from sys import executable
 
 import pytest
 from pytest_django import Settings
 from rich.console import Console
 
+from copytrading.env import BASE_DIR
 from orders.book import connection, keys
+from orders.rules.halts import Halt
+from orders.verbs import halt as halts
 from tests.fixtures.floor import Floor
-from workers import board
-from workers.board import ProcessReading
-from workers.readings import QueueReading, Reader, Readings
+from tests.fixtures.waiting import eventually
+from workers import board, tasks
+from workers.readings import ProcessReading, QueueReading, Reader, Readings, tell_processes
+
+PROCESSES = [ProcessReading("web", 4711, 75, 0, 88_000_000), ProcessReading("celery", None, 0, 3, 0)]
+LONG_REASON = "the liquidity bridge is being replaced and nobody knows yet when it will be back in full"
 
 
-def rendered(readings: Readings, processes: list[ProcessReading] | None = None) -> str:
-    console = Console(file=io.StringIO(), width=200, height=60, color_system=None)
-    console.print(board.screen(readings, processes or [], ["Admin http://127.0.0.1:8000/admin/"]))
+def rendered(readings: Readings | None, width: int = 140) -> str:
+    console = Console(file=io.StringIO(), width=width, height=60, color_system=None)
+    console.print(board.screen(readings, ["Admin http://127.0.0.1:8000/admin/"]))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -30,7 +38,7 @@ def traded(floor: Floor) -> Floor:
 
 def test_readings_of_a_traded_book(traded: Floor) -> None:
     readings = Reader().take()
-    assert readings.away == []
+    assert readings.away == {}
     assert readings.accounts_total == 4
     assert (readings.orders_open, readings.orders_resting) == (1, 1)
     assert (readings.orders_per_s, readings.deals_per_s) == (0.2, 0.1)
@@ -44,40 +52,84 @@ def test_readings_of_a_traded_book(traded: Floor) -> None:
     assert 0 <= record.oldest_s < 30
     assert record.dead == 0
     (quote,) = readings.quotes
-    assert (quote.symbol, quote.bid, quote.ask) == ("EURUSD", "1.1", "1.1002")
+    assert (quote.symbol, quote.bid, quote.ask, quote.tradable, quote.current) == (
+        "EURUSD",
+        "1.1",
+        "1.1002",
+        True,
+        True,
+    )
 
 
 def test_one_line_says_it_all(traded: Floor) -> None:
     told = board.line(Reader().take())
-    assert told.startswith("4 accounts | 1 open, 1 resting | 0.2 orders/s, 0.1 deals/s | waiting: record 10 (")
+    assert "| 4 accounts | 1 open, 1 resting | 0.2 orders/s, 0.1 deals/s | waiting: record 10 (" in told
+    assert "| record 0.0 s behind |" in told
     assert "1 instruments, last tick 0." in told
+    halts.halt(Halt("platform", False, "fire"), "user:1")
+    assert board.line(Reader().take()).startswith("Trading is halted. fire | ")
 
 
 def test_the_screen_shows_accounts_deals_quotes_and_processes(traded: Floor) -> None:
-    shown = rendered(
-        Reader().take(),
-        [ProcessReading("web", 4711, 75.0, 0, 88_000_000), ProcessReading("celery", None, 0.0, 3, 0)],
-    )
+    tell_processes(PROCESSES)
+    shown = rendered(Reader().take())
     assert f"{traded.accounts['live']}" in shown
     assert "BUY in" in shown
     assert "1.1003" in shown
     assert "EURUSD" in shown
     assert "http://127.0.0.1:8000/admin/" in shown
-    assert ["web", "4711", "1:15", "0", "88", "MB"] in [line.split()[:6] for line in shown.splitlines()]
-    assert ["celery", "down", "0:00", "3", "0", "MB"] in [line.split()[:6] for line in shown.splitlines()]
+    told = [line.split() for line in shown.splitlines()]
+    assert any(line[:8] == ["web", "4711", "1", "min", "15", "s", "0", "88"] for line in told)
+    assert any(line[:6] == ["celery", "down", "0.0", "s", "3", "0"] for line in told)
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_it_is_readable_at_the_widths_terminals_have(traded: Floor, width: int) -> None:
+    """What matters comes first, nothing is cut off, and the wide one needs half the lines."""
+    tell_processes(PROCESSES)
+    assert halts.halt(Halt("instrument:EURUSD", True, LONG_REASON), "user:1") is None
+    traded.open("0.1", symbol="EURUSD", staff=True)
+    traded.money("deposit", "1")
+    tasks.nightly_audit()
+    shown = rendered(Reader().take(), width)
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in shown
+    assert shown.index("recorder") < shown.index("worker_record  ") < shown.index("celery") < shown.index("balance")
+    assert "behind, 1 of 4 accounts" in shown
+    assert "clean, 0." in shown
+    for word in LONG_REASON.split():
+        assert word in shown
+    beside = any("Book and record" in line and "Quotes" in line for line in lines)
+    assert beside == (width == 140)
 
 
 def test_workers_are_shown_by_their_heartbeats(traded: Floor) -> None:
     beat = keys.heartbeat("sweeper", "here-1")
-    traded.book.market.hset(beat, mapping={"at_ms": "1", "pid": "1", "lag": "7"})
-    (worker,) = Reader().take().workers
-    assert (worker.name, worker.lag) == ("sweeper", "7")
+    traded.book.market.hset(beat, mapping={"at_ms": "1", "pid": "1", "state": "waiting", "lag": "7", "levels": "2"})
+    readings = Reader().take()
+    (worker,) = readings.workers
+    assert (worker.name, worker.consumer, worker.state, worker.told) == (
+        "sweeper",
+        "here-1",
+        "waiting",
+        "lag 7, levels 2",
+    )
     assert worker.silent_s > 1_000_000
+    assert "worker_record" in readings.missing_workers
+    shown = rendered(readings)
+    assert "worker_record does not run: nothing is written to PostgreSQL." in shown
+    assert ["worker_record", "-", "missing"] in [line.split()[:3] for line in shown.splitlines()]
 
 
 def test_dead_letters_are_told() -> None:
     assert "2 dead letters" in board.line(Readings(queues=[QueueReading("record", 0, 0.0, 2)]))
     assert "dead letters" not in board.line(Readings(queues=[QueueReading("record", 0, 0.0, 0)]))
+
+
+def test_before_the_first_reading_nothing_is_claimed() -> None:
+    assert "Reading ..." in rendered(None)
+    assert board.line(None) == "Reading ..."
 
 
 def test_an_absent_market_is_told_and_the_rest_is_shown(traded: Floor, settings: Settings) -> None:
@@ -86,9 +138,49 @@ def test_an_absent_market_is_told_and_the_rest_is_shown(traded: Floor, settings:
     settings.MARKET_URL = "unix:///no/such/socket?db=0"
     connection.close_all()
     readings = reader.take()
-    assert len(readings.away) == 1
-    assert readings.away[0].startswith("the market instance is away: ")
+    assert list(readings.away) == ["market"]
+    assert readings.away["market"].startswith("the market instance is away: ")
     assert readings.orders_open == 1
     assert [quote.symbol for quote in readings.quotes] == ["EURUSD"]
-    assert readings.away[0] in board.line(readings)
-    assert "the market instance is away" in rendered(readings)
+    assert readings.away["market"] in board.line(readings)
+    shown = rendered(readings)
+    assert "Trading does not work. Down: the market instance." in shown
+    assert "the market instance is away" in shown
+
+
+def test_a_supervisor_shows_its_processes_and_tells_them_to_others(traded: Floor) -> None:
+    with board.Sampler(lambda: PROCESSES) as sampler:
+        readings = eventually(lambda: sampler.latest)
+    assert readings is not None
+    assert readings.processes == PROCESSES
+    assert Reader().take().processes == PROCESSES
+    assert 0 < traded.book.market.ttl(next(traded.book.market.scan_iter("processes:*"))) <= 20
+
+
+def test_one_screen_and_an_end(traded: Floor, environ: dict[str, str]) -> None:
+    command = [executable, str(BASE_DIR / "manage.py"), "board", "--once"]
+    done = run(command, env=environ | {"COLUMNS": "100"}, capture_output=True, text=True, timeout=50, check=True)
+    assert "Down: market_feed, pending_monitor, margin_monitor, worker_record, sweeper." in " ".join(
+        done.stdout.split()
+    )
+    assert "4 accounts | 1 open, 1 resting" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert done.stderr == ""
+
+
+def test_attached_to_a_running_system_it_tells_a_line_now_and_then(traded: Floor, environ: dict[str, str]) -> None:
+    command = [executable, str(BASE_DIR / "manage.py"), "board"]
+    with Popen(command, env=environ, stdout=PIPE, stderr=PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            assert "4 accounts | 1 open, 1 resting" in child.stdout.readline()
+        finally:
+            child.terminate()
+        assert child.wait(timeout=15) == 0
+
+
+def test_its_help_says_what_is_what() -> None:
+    command = [executable, str(BASE_DIR / "manage.py"), "board", "--help"]
+    told = run(command, capture_output=True, text=True, timeout=50, check=True).stdout
+    assert "how far the recorder is behind the book" in told
+    assert "--once" in told

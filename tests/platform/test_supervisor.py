@@ -17,7 +17,7 @@ from tests.fixtures import folders
 from tests.fixtures.book import Book
 from tests.fixtures.waiting import eventually
 from workers.stack import child as children
-from workers.stack import folder, preparation
+from workers.stack import folder, logs, preparation
 from workers.stack.child import Child
 from workers.stack.processes import Process
 from workers.stack.refusal import StackRefused
@@ -57,6 +57,57 @@ def is_up(child: Child) -> bool:
 @pytest.fixture
 def said() -> list[str]:
     return []
+
+
+#: Writes numbered lines for as long as it lives.
+WRITES = """
+import itertools, time
+for number in itertools.count():
+    print(f"line {number} " + "x" * 80, flush=True)
+    time.sleep(0.001)
+"""
+
+
+def test_a_log_that_grows_too_long_is_cut_while_its_process_writes_on(
+    make_child: MakeChild, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.stack.logs.LONGEST", 20_000)
+    child = make_child(WRITES)
+    supervisor = Supervisor([], [child], said.append)
+    supervisor.start()
+    aside = child.log.with_suffix(".old.log")
+    eventually(lambda: supervisor.wait(0.01) or aside.exists())
+    first = aside.stat().st_size
+    assert first > 20_000
+    # The process never noticed: it goes on at the beginning of the emptied file, without a hole before it.
+    written = eventually(child.log.read_text)
+    assert written.startswith("line ")
+    assert "\0" not in written
+    assert child.log.stat().st_size < first
+    assert child.running
+    assert said == []
+
+
+def test_the_log_of_a_server_is_cut_as_well(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.stack.logs.LONGEST", 100)
+    server = embedded.market(folders.fresh() / "market")
+    server.start()
+    try:
+        assert server.log.stat().st_size > 100  # what it says at its start
+        Supervisor([server], [], said.append).watch()
+        assert server.log.stat().st_size < 100
+        assert server.log.with_suffix(".old.log").stat().st_size > 100
+        assert server.client().ping()
+    finally:
+        server.kill()
+
+
+def test_a_log_within_the_limit_is_left_alone(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    assert not logs.cut(log)
+    log.write_text("short")
+    assert not logs.cut(log)
+    assert [path.name for path in tmp_path.iterdir()] == ["web.log"]
 
 
 def test_children_run_and_stop_when_asked(make_child: MakeChild, said: list[str]) -> None:

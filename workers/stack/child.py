@@ -17,7 +17,6 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 #: Whoever ran this long before it ended is started again at once.
 SETTLED_S = 60.0
-LONGEST_LOG = 10_000_000  # bytes; a longer log is put aside when its process starts
 
 
 class Child:
@@ -46,8 +45,6 @@ class Child:
         return clock.monotonic() - self._started_at if self.running else 0.0
 
     def start(self) -> None:
-        if self.log.exists() and self.log.stat().st_size > LONGEST_LOG:
-            self.log.replace(self.log.with_suffix(".old.log"))
         with self.log.open("ab") as log:
             self._popen = subprocess.Popen(
                 self.process.command,

@@ -13,6 +13,7 @@ from copytrading.env import Env
 from copytrading.kernel import clock
 from orders.book import connection
 from workers import board
+from workers.readings import ProcessReading
 from workers.stack import folder, output, preparation
 from workers.stack.child import Child
 from workers.stack.preparation import Demo
@@ -94,18 +95,18 @@ def _about(settings: Env, demo: Demo) -> list[str]:
 
 
 def _show(console: Console, supervisor: Supervisor, about: list[str]) -> None:
-    with board.Sampler() as sampler:
+    with board.Sampler(lambda: _processes(supervisor)) as sampler:
         board.show(
             console,
             supervisor.wait,
-            lambda: board.screen(sampler.latest, _processes(supervisor), about[:3]),
+            lambda: board.screen(sampler.latest, about[:3]),
             lambda: board.line(sampler.latest),
         )
 
 
-def _processes(supervisor: Supervisor) -> list[board.ProcessReading]:
+def _processes(supervisor: Supervisor) -> list[ProcessReading]:
     return [
-        board.ProcessReading(child.process.name, child.pid, child.up_s, child.restarts, child.memory())
+        ProcessReading(child.process.name, child.pid, int(child.up_s), child.restarts, child.memory())
         for child in supervisor.children
     ]
 

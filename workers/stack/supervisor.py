@@ -1,4 +1,4 @@
-"""Keeps the children and the embedded servers running, and stops them in order: children first, then servers."""
+"""Keeps the children and the embedded servers running and their logs short, and stops them: children, then servers."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -6,6 +6,7 @@ from types import FrameType
 
 from copytrading.embedded import Server, ServerFailed
 from copytrading.kernel import clock
+from workers.stack import logs
 from workers.stack.child import Child
 
 STOP_LIMIT_S = 15.0
@@ -52,6 +53,8 @@ class Supervisor:
         for child in self.children:
             if told := child.watch():
                 self._say(told)
+        for log in [*(server.log for server in self.servers), *(child.log for child in self.children)]:
+            logs.cut(log)
 
     def _restart(self, server: Server) -> None:
         """One that does not start is tried again later: what needs it waits, and the rest goes on."""
@@ -76,5 +79,3 @@ class Supervisor:
             if not child.stopped():
                 self._say(f"{child.process.name} did not stop in time; killing it.")
             child.kill()
-
-

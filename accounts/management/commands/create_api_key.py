@@ -6,12 +6,13 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounts import trail
 from accounts.models import ApiKey, Scope, User
 from copytrading.kernel import clock
 
 
 class Command(BaseCommand):
-    help = "Makes an API key of a user and prints it once; only its hash is kept."
+    help = "Makes an API key of a user and prints it once; only its hash is kept. Noted in the audit log."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user", help="The user name.")
@@ -29,6 +30,8 @@ class Command(BaseCommand):
             key, secret = ApiKey.issue(user, options["name"], scopes, expires_at)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
+        after = {"user": user.username, "name": key.name, "prefix": key.prefix, "scopes": key.scopes}
+        trail.note(trail.console(), "create_api_key", f"key:{key.pk}", after={**after, "expires_at": str(expires_at)})
         self.stdout.write(secret)
         scopes_given = ", ".join(key.scopes)
         self.stderr.write(

@@ -1,9 +1,9 @@
-import getpass
 from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounts import trail
 from copytrading.kernel import clock
 from orders.rules.halts import Halt
 from orders.verbs import halt as halts
@@ -12,21 +12,21 @@ from orders.verbs import halt as halts
 class Command(BaseCommand):
     help = (
         "Stops trading on the platform, for a group or in an instrument, or lifts that. In force at once; works "
-        "without PostgreSQL. Without arguments: the halts that stand. "
+        "without PostgreSQL. Noted in the audit log. Without arguments: the halts that stand. "
         "Example: halt instrument:EURUSD --reason 'feed is down'"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("scope", nargs="?", help="platform, group:<name> or instrument:<symbol>.")
-        parser.add_argument("--reason", help="Why; traders read it.")
+        parser.add_argument("--reason", help="Why; traders read that of a halt.")
         parser.add_argument("--everything", action="store_true", help="Closing too; without it only opening stops.")
         parser.add_argument("--until", help="When it ends by itself, such as 2026-01-31T18:00+00:00.")
         parser.add_argument("--lift", action="store_true", help="Lift the halt of this scope.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        by = f"console:{getpass.getuser()}"
+        by = trail.console()
         if options["scope"] and options["lift"]:
-            lifted = halts.lift(options["scope"], by)
+            lifted = halts.lift(options["scope"], by, options["reason"] or "")
             self.stdout.write(f"{options['scope']}: {'lifted' if lifted else 'was not halted'}")
         elif options["scope"]:
             self._halt(options, by)
