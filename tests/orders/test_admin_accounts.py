@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from copytrading.kernel.ids import KINDS, LIVE
+from copytrading.kernel.ids import KINDS, LIVE, AccountRef
 from orders.admin.actions import ACTIONS
 from orders.admin.links import account_link, act_url
 from orders.book.connection import ledger
@@ -199,3 +199,14 @@ def test_a_page_asks_the_database_no_more_for_more_orders(office: Office, django
 def test_house_accounts_are_plain_text() -> None:
     assert account_link("house:bank:USD") == "house:bank:USD"
     assert account_link("demo:3") == '<a href="/admin/accounts/demoaccount/3/change/" class="text-link">demo:3</a>'
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_account_is_named_by_its_number(kind: str) -> None:
+    assert AccountRef.of_number(AccountRef(kind, 17).number) == AccountRef(kind, 17)
+
+
+@pytest.mark.parametrize("number", ["", "L10000000", "l10000001", "X10000001", "L1", "L１0000001", "L10000001\n"])
+def test_what_is_no_account_number_names_none(number: str) -> None:
+    with pytest.raises(ValueError):
+        AccountRef.of_number(number)

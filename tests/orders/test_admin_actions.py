@@ -86,16 +86,17 @@ def test_a_form_sent_twice_is_carried_out_once(
 
 def test_those_who_may_not_do_nothing(office: Office) -> None:
     open_order, resting = office.desk.buy(), office.desk.rest()
+    orders = {"OPEN": open_order, "PENDING": resting}
     for action, who, typed, need in EVERY:
-        order_id = {"OPEN": open_order, "PENDING": resting}.get(need)
+        order_id = orders.get(need)
         posted = {**office.form(action, order_id, by=who), "reason": WHY, **typed}
         forbidden = ["support", *(["dealer"] if who == "administrator" else [])]
         with nothing_done(office.desk.book):
             for username in forbidden:
                 assert office.client(username).get(office.url(action, order_id)).status_code == 403
                 assert office.client(username).post(office.url(action, order_id), posted).status_code == 403
-            for username in ("trader", "strategist", None):
-                answer = office.client(username).post(office.url(action, order_id), posted)
+            for client in ("trader", "strategist", None):
+                answer = office.client(client).post(office.url(action, order_id), posted)
                 assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/admin/login/")
         assert [(entry.principal, entry.outcome) for entry in office.noted() if entry.action == action] == [
             (office.principal(username), "not_permitted") for username in forbidden
@@ -311,11 +312,12 @@ NUMBERS = (
 
 
 def test_what_is_no_plain_number_never_becomes_a_command(office: Office) -> None:
-    with_fields = (("deposit", "amount", {}), ("open", "order_quantity", BUY), ("open", "stop_loss", BUY))
+    nothing: dict[str, str] = {}
+    fields = (("deposit", "amount", nothing), ("open", "order_quantity", BUY), ("open", "stop_loss", BUY))
     forms = {action: {**office.form(action), "reason": WHY} for action in ("deposit", "open")}
     with nothing_done(office.desk.book):
         for number in NUMBERS:
-            for action, field, typed in with_fields:
+            for action, field, typed in fields:
                 answer = office.client("dealer").post(office.url(action), {**forms[action], **typed, field: number})
                 assert list(refusal(answer)["errors"]) == [field], (action, number)
     assert office.noted() == []
