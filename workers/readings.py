@@ -272,7 +272,7 @@ def _workers(client: redis.Redis) -> list[WorkerReading]:
         silent_s = max(0, clock.now_ms() - int(told.pop("at_ms", 0))) / 1_000
         state, _ = str(told.pop("state", "")), told.pop("pid", "")
         _, name, consumer = str(key).split(":", 2)
-        words = ", ".join(f"{what} {how_much}" for what, how_much in told.items())
+        words = ", ".join(f"{what!s} {how_much!s}" for what, how_much in told.items())
         found.append(WorkerReading(name, consumer, silent_s, state, words))
     return found
 

@@ -265,7 +265,7 @@ def test_what_is_folded_in_while_a_list_is_read_is_neither_lost_nor_doubled(
 ) -> None:
     """The gap between the tail of the journals and the rows of the record, opened on purpose."""
     read = recorder.unrecorded
-    lists = {
+    lists: dict[str, dict[str, Any]] = {
         "/api/orders": {},
         "/api/deals": {},
         account_path(desk, LIVE, "/transfers"): {},

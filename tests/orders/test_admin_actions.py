@@ -95,8 +95,8 @@ def test_those_who_may_not_do_nothing(office: Office) -> None:
             for username in forbidden:
                 assert office.client(username).get(office.url(action, order_id)).status_code == 403
                 assert office.client(username).post(office.url(action, order_id), posted).status_code == 403
-            for client in ("trader", "strategist", None):
-                answer = office.client(client).post(office.url(action, order_id), posted)
+            for outsider in ("trader", "strategist", None):
+                answer = office.client(outsider).post(office.url(action, order_id), posted)
                 assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/admin/login/")
         assert [(entry.principal, entry.outcome) for entry in office.noted() if entry.action == action] == [
             (office.principal(username), "not_permitted") for username in forbidden
