@@ -12,8 +12,7 @@ from unfold.forms import AuthenticationForm
 
 from accounts.api.log_in import identify, note_log_in, note_log_out
 from accounts.api.problems import Refused
-from accounts.api.requests import client_address
-from accounts.api.throttling import count_log_in_try
+from accounts.api.throttling import client_address, count_log_in_try
 from accounts.models import User
 from copytrading.kernel import clock
 from copytrading.kernel.rejections import Reason, Rejection

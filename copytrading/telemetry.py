@@ -6,6 +6,7 @@ Counting never fails what is counted.
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import cache, wraps
 from typing import Any, Final, ParamSpec
 
@@ -35,12 +36,14 @@ _REQUEST_SECONDS = Histogram(
 )
 _RECORDED = Counter("copytrading_recorded_entries_total", "Journal entries folded into PostgreSQL.", ["kind"])
 
+#: Whether a request is being answered in this thread.
+answering: ContextVar[bool] = ContextVar("answering", default=False)
 _log = structlog.get_logger(__name__)
 
 
 def about_request(**facts: Any) -> None:
     """What the request being answered turned out to be about; its line in the log tells it. Elsewhere nothing."""
-    if "request" in structlog.contextvars.get_contextvars():
+    if answering.get():
         structlog.contextvars.bind_contextvars(**{name: fact for name, fact in facts.items() if fact is not None})
 
 
@@ -64,8 +67,14 @@ def _tell_once(error: str) -> None:
 
 @_harmless
 def count_command(verb: str, kind: str, flow: str, outcome: str, seconds: float) -> None:
-    _COMMANDS.labels(verb, kind, flow, outcome).inc()
-    _COMMAND_SECONDS.labels(verb, flow).observe(seconds)
+    inc, observe = _of_command(verb, kind, flow, outcome)
+    inc()
+    observe(seconds)
+
+
+@cache  # finding a series among its labels takes longer than counting
+def _of_command(verb: str, kind: str, flow: str, outcome: str) -> tuple[Callable[[], None], Callable[[float], None]]:
+    return _COMMANDS.labels(verb, kind, flow, outcome).inc, _COMMAND_SECONDS.labels(verb, flow).observe
 
 
 @_harmless

@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.fixtures.desk",
     "tests.fixtures.cutter",
     "tests.fixtures.watch",
+    "tests.fixtures.lines",
 ]
 
 # The suite tries the same examples each time; `--hypothesis-profile=explore` looks for new ones.

@@ -15,8 +15,7 @@ from rest_framework.request import Request
 
 from accounts.access import Principal, scopes_of_role
 from accounts.api.principals import Proof, principals
-from accounts.api.requests import client_address
-from accounts.api.throttling import check_unknown_token
+from accounts.api.throttling import check_unknown_token, client_address
 from accounts.api.token_trail import KEY_MARK, key_uses, note_refused
 from accounts.models import ApiKey, User
 from copytrading.kernel import clock

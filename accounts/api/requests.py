@@ -15,10 +15,9 @@ from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
-from rest_framework.settings import api_settings
-from rest_framework.throttling import BaseThrottle
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from accounts.api.throttling import client_address
 from accounts.models import User
 from copytrading import telemetry
 from copytrading.kernel import clock, ids
@@ -45,12 +44,14 @@ class RequestContext:
         identity = _identity(request)
         clear_contextvars()
         bind_contextvars(request=identity, address=_address(request))
+        answering = telemetry.answering.set(True)
         try:
             response = self._get_response(request)
             response[HEADER] = identity
             _tell(request, response.status_code, clock.monotonic() - began)
-        finally:
-            clear_contextvars()  # the thread goes on to somebody else's request
+        finally:  # the thread goes on to somebody else's request
+            telemetry.answering.reset(answering)
+            clear_contextvars()
         return response
 
     def process_view(
@@ -63,13 +64,6 @@ class RequestContext:
         match = request.resolver_match
         if match and "admin" in match.namespaces and request.user.is_authenticated:
             bind_contextvars(principal=f"user:{request.user.pk}")
-
-
-def client_address(request: Any) -> str:
-    """The peer's address. X-Forwarded-For is believed only if NUM_PROXIES says how many proxies of ours write it."""
-    if api_settings.NUM_PROXIES is None:
-        return str(request.META.get("REMOTE_ADDR", ""))
-    return str(BaseThrottle().get_ident(request))
 
 
 def safe_path(path: str) -> str:

@@ -3,15 +3,18 @@
 docs/decisions/0012-limits-and-trail.md says why these limits are what they are.
 """
 
+from typing import cast
+
 import structlog
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
 from accounts import trail
 from accounts.access import Principal
 from accounts.api.problems import Refused
-from accounts.api.requests import client_address
 from accounts.limits import Count, Limit, network, unless_away
 from copytrading.kernel.rejections import Reason, Rejection
 
@@ -70,3 +73,10 @@ class PrincipalThrottle(BaseThrottle):
                     _log.warning("requests_throttled", principal=known.name, allowed_a_second=settings.API_RATE)
                 raise too_many(f"More than {settings.API_RATE} requests a second", counted)
         return True
+
+
+def client_address(request: Request | HttpRequest) -> str:
+    """The peer's address. X-Forwarded-For is believed only if NUM_PROXIES says how many proxies of ours write it."""
+    if api_settings.NUM_PROXIES is None:
+        return str(request.META.get("REMOTE_ADDR", ""))
+    return str(BaseThrottle().get_ident(cast("Request", request)))

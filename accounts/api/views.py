@@ -18,8 +18,7 @@ from accounts.api.log_in import identify, note_log_in, note_log_out, refused
 from accounts.api.parsing import body_of
 from accounts.api.principals import principals
 from accounts.api.problems import Refused
-from accounts.api.requests import client_address
-from accounts.api.throttling import LogInThrottle
+from accounts.api.throttling import LogInThrottle, client_address
 from accounts.api.token_trail import KEY_MARK
 from accounts.models import User
 from copytrading.kernel import clock

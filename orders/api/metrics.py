@@ -23,6 +23,8 @@ from rest_framework.views import APIView
 from accounts.access import Principal
 from accounts.api.authentication import BearerAuthentication
 from accounts.api.base import JSONOnly
+from accounts.api.problems import Refused
+from copytrading.kernel.rejections import Reason, Rejection
 from orders.api import gauges
 
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
@@ -31,11 +33,11 @@ _PROXIED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
 
 class MayScrape(BasePermission):
-    message = "Figures of the whole system are for staff, and for whoever asks from this machine."
-
     def has_permission(self, request: Request, view: object) -> bool:
         known = request.auth
-        return is_local(request) or (isinstance(known, Principal) and known.looks_everywhere)
+        if isinstance(known, Principal) and not known.looks_everywhere:
+            raise Refused(Rejection(Reason.not_permitted, "Figures of the whole system are for staff."))
+        return is_local(request) or known is not None
 
 
 class Metrics(APIView):

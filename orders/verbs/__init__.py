@@ -22,7 +22,7 @@ from orders.messages import (
     TransferBetween,
 )
 from orders.verbs import call_margin, close, configure, fire, money, pending, protect
-from orders.verbs.measured import measured, order_of
+from orders.verbs.measure import measured, order_of
 from orders.verbs.open import open_order
 
 _VERBS: dict[type[Command], Callable[[Any], Done | Rejection]] = {

@@ -15,7 +15,7 @@ from orders.rules.facts import Order, Quote
 from orders.settlement import settle
 from orders.venues import venue_for
 from orders.verbs.attempt import Decision, Gathered, Needs, Prices, attempt, first_refusal, order_of
-from orders.verbs.measured import measured
+from orders.verbs.measure import measured
 
 
 def close(command: CloseOrder) -> Done | Rejection:

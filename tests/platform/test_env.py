@@ -20,6 +20,7 @@ def test_nothing_set_means_the_embedded_default(tmp_path: Path) -> None:
     assert found.market_redis_url == f"unix://{tmp_path}/market/redis.sock?db=0" == found.embedded.market
     assert found.database_url == found.embedded.database
     assert found.database_url.startswith("postgresql://copytrading@%2F")
+    assert found.metrics_dir == tmp_path / "metrics"
     assert (found.debug, found.allow_volatile_ledger, found.feed) == (False, False, "")
     assert (found.behind_tls, found.api_rate) == (False, 500)
 
@@ -31,6 +32,7 @@ def test_nothing_set_means_the_embedded_default(tmp_path: Path) -> None:
         ("WEB_PORT", "65536", "a port from 1 to 65535"),
         ("WEB_PORT", "-1", "a port from 1 to 65535"),
         ("WEB_WORKERS", "0", "from 1 to 64"),
+        ("METRICS_DIR", __file__, "a path that is a folder or does not exist yet"),
         ("BIND", "http://0.0.0.0", "127.0.0.1 or 0.0.0.0"),
         ("DATABASE_URL", "mysql://localhost/x", "postgresql://user:password@host:5432/name"),
         ("DATABASE_URL", "postgresql://localhost", "postgresql://user:password@host:5432/name"),
@@ -130,3 +132,8 @@ def test_the_secret_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> 
 def test_a_given_secret_key_leaves_no_file(tmp_path: Path) -> None:
     assert read(tmp_path, SECRET_KEY="k" * 32).secret_key == "k" * 32
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_for_figures_that_can_not_be_made_is_told() -> None:
+    with pytest.raises(ConfigurationError, match=r"/proc/figures can't be used .*METRICS_DIR"):
+        env.share_metrics(Path("/proc/figures"))

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from accounts.api.requests import client_address
+from accounts.api.throttling import client_address
 from accounts.models import User
 from copytrading.env import BASE_DIR
 from tests.accounts import rows

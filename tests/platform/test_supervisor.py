@@ -247,6 +247,7 @@ def test_orphans_are_found_by_their_mark(make_child: MakeChild, tmp_path: Path) 
 def test_reset_removes_what_a_stack_made_and_nothing_else(tmp_path: Path) -> None:
     server = embedded.start_ledger(tmp_path / "ledger")
     (tmp_path / "demo_password").write_text("x")
+    (tmp_path / "metrics").mkdir()
     (tmp_path / "mine.txt").write_text("x")
     pid = server.pid
     assert pid is not None
@@ -254,6 +255,14 @@ def test_reset_removes_what_a_stack_made_and_nothing_else(tmp_path: Path) -> Non
     server.kill()
     assert not psutil.pid_exists(pid)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_stack_begins_to_count_anew_and_leaves_what_others_keep_there(tmp_path: Path) -> None:
+    theirs = ["counter_.db", "counter_1.db.txt", "sqlite_1.db", "notes.db"]
+    for name in ("counter_12.db", "histogram_7.db", *theirs):
+        (tmp_path / name).write_text("x")
+    folder.forget_counts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(theirs)
 
 
 def test_reset_is_refused_while_a_stack_runs(tmp_path: Path) -> None:

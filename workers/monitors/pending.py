@@ -195,7 +195,11 @@ class PendingMonitor(Worker):
     def _about(self, level: Level) -> Any:
         """The log, with what each line about a level says of it. (`level` itself is the name of a line's gravity.)"""
         return self._log.bind(
-            account=level.account, order=level.order_id, symbol=level.symbol, kind=level.family, price=str(level.price)
+            account=level.account,
+            order=level.order_id,
+            symbol=level.symbol,
+            family=level.family,
+            price=str(level.price),
         )
 
     def _put_back(self, level: Level, refused: Rejection) -> None:

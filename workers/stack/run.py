@@ -3,12 +3,13 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from types import FrameType
 
 from django.db import connections
 from rich.console import Console
 
-from copytrading import env
+from copytrading import env, logs
 from copytrading.env import Env
 from copytrading.kernel import clock
 from orders.book import connection
@@ -34,6 +35,7 @@ def everything(settings: Env) -> None:
     began = clock.monotonic()
     _on_signals(_interrupt)
     with closing(console.file), folder.held(settings.data_dir):
+        logs.OUTPUT.turn_to(_logs(settings) / "stack.log")
         if ended := folder.end_orphans(settings.data_dir):
             console.print(f"Ended {ended} processes that an earlier run had left behind.")
         preparation.check_port(settings.bind, settings.web_port)
@@ -69,10 +71,14 @@ def _supervised(supervisor: Supervisor, console: Console) -> Iterator[None]:
 
 
 def _children(settings: Env) -> list[Child]:
-    logs = settings.data_dir / "logs"
-    logs.mkdir(exist_ok=True)
     environ = env.for_child(settings, **{folder.MARK: str(settings.data_dir)})
-    return [Child(process, logs / f"{process.name}.log", environ) for process in processes(settings)]
+    return [Child(process, _logs(settings) / f"{process.name}.log", environ) for process in processes(settings)]
+
+
+def _logs(settings: Env) -> Path:
+    made = settings.data_dir / "logs"
+    made.mkdir(exist_ok=True)
+    return made
 
 
 def _await_web(settings: Env, supervisor: Supervisor) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from copytrading import telemetry
 from copytrading.kernel import clock
@@ -27,21 +27,21 @@ def measured(verb: Callable[[C], Done | Rejection], command: C) -> Done | Reject
     if order is not None:
         named["order"] = order
     outcome, ended = Reason.internal_error.name, None
-    flow = met_flow.set(telemetry.NONE)
-    with bound_contextvars(**named):
-        try:
-            ended = verb(command)
-            outcome = _outcome(ended)
-            return ended
-        except LedgerUnavailable:
-            outcome = Reason.ledger_unavailable.name
-            raise
-        except OutcomeUnknown:
-            outcome = Reason.outcome_unknown.name
-            raise
-        finally:
-            _tell(command, ended, outcome, clock.monotonic() - began)
-            met_flow.reset(flow)
+    flow, bound = met_flow.set(telemetry.NONE), bind_contextvars(**named)
+    try:
+        ended = verb(command)
+        outcome = _outcome(ended)
+        return ended
+    except LedgerUnavailable:
+        outcome = Reason.ledger_unavailable.name
+        raise
+    except OutcomeUnknown:
+        outcome = Reason.outcome_unknown.name
+        raise
+    finally:
+        _tell(command, ended, outcome, clock.monotonic() - began)
+        reset_contextvars(**bound)
+        met_flow.reset(flow)
 
 
 def order_of(done: Done | Rejection | None) -> dict[str, str]:
