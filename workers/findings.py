@@ -35,6 +35,14 @@ class Finding:
     advice: str = ""
 
 
+#: How the checks of readiness are called in a sentence.
+NAMES = {
+    "ledger": "the ledger",
+    "market": "the market instance",
+    "database": "PostgreSQL",
+    "feed": "prices",
+    "workers": "the workers",
+}
 #: Of each check of readiness: what its failure means, and what to do.
 _CHECKS = {
     "ledger": (
@@ -197,9 +205,8 @@ def _running(readings: Readings) -> Iterator[Finding]:
 
 
 def _names(ready: Readiness) -> str:
-    called = {"ledger": "the ledger", "market": "the market instance", "database": "PostgreSQL", "feed": "prices"}
-    names = [called[name] for name in ready.causes if name in called]
-    missing = ready.checks["workers"].facts.get("missing", []) if "workers" in ready.causes else []
+    names = [NAMES[name] for name in ready.causes if name != "workers"]
+    missing = ready.checks["workers"].facts["missing"] if "workers" in ready.causes else []
     return ", ".join([*names, *missing])
 
 

@@ -132,7 +132,7 @@ class Readings:
     @property
     def record_lag_s(self) -> float:
         """How far the record is behind the book."""
-        return max(0, clock.to_ms(self.at) - self.backlog.oldest_ms) / 1_000 if self.backlog.behind else 0.0
+        return max(0, clock.to_ms(self.at) - self.backlog.oldest_ms) / 1_000 if self.backlog.oldest_ms else 0.0
 
 
 class Reader:
@@ -268,7 +268,7 @@ def _quote(symbol: str, limit_ms: int, quote: Quote | None, tradable: bool, now_
 def _workers(client: redis.Redis) -> list[WorkerReading]:
     found = []
     for key in sorted(client.scan_iter(keys.heartbeat("*", "*"), count=1_000)):
-        told = client.hgetall(key)
+        told: dict[Any, Any] = client.hgetall(key)
         silent_s = max(0, clock.now_ms() - int(told.pop("at_ms", 0))) / 1_000
         state, _ = str(told.pop("state", "")), told.pop("pid", "")
         _, name, consumer = str(key).split(":", 2)

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import BigIntegerField, Case, CharField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import BigIntegerField, Case, CharField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Cast, Substr
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -113,8 +113,8 @@ class HaltAdmin(ReadOnly, ModelAdmin):
             standing = halts.in_force(glance_ledger())
         except _AWAY:
             return {"ledger_away": True}
-        recorded = {row.scope: row for row in self.get_queryset(request).filter(lifted_at=None)}
-        return {"in_force": [_row(halt, recorded.get(halt.scope)) for halt in standing]}
+        recorded = {_recorded_halt(row): row for row in self.get_queryset(request).filter(lifted_at=None)}
+        return {"in_force": [_row(halt, recorded.get(halt)) for halt in standing]}
 
     def _form(self, request: HttpRequest, form: Any, title: str, button: str, scope: str = "") -> TemplateResponse:
         context = {
@@ -165,17 +165,24 @@ def _row(halt: rules.Halt, recorded: Any) -> dict[str, Any]:
     }
 
 
+def _recorded_halt(row: Halt) -> rules.Halt:
+    return rules.Halt(row.scope, row.opens_only, row.reason, clock.to_ms(row.until) if row.until else 0)
+
+
 def _state() -> Case:
-    """Of a recorded halt: what the ledger says of its scope, unless the record knows that it is over."""
-    try:
-        standing: list[str] | None = [halt.scope for halt in halts.in_force(glance_ledger())]
-    except _AWAY:
-        standing = None
+    """Of a recorded halt: whether the ledger has this very one, unless the record knows that it is over."""
     over = (When(lifted_at__isnull=False, then=Value("lifted")), When(until__lte=clock.now(), then=Value("ended")))
-    if standing is None:
+    try:
+        standing = halts.in_force(glance_ledger())
+    except _AWAY:
         return Case(*over, default=Value("unknown"), output_field=CharField())
-    here = When(scope__in=standing, then=Value("in force"))
-    return Case(*over, here, default=Value("not in force"), output_field=CharField())
+    here = [When(_is(halt), then=Value("in force")) for halt in standing]
+    return Case(*over, *here, default=Value("not in force"), output_field=CharField())
+
+
+def _is(halt: rules.Halt) -> Q:
+    until = clock.from_ms(halt.until_ms) if halt.until_ms else None
+    return Q(scope=halt.scope, opens_only=halt.opens_only, reason=halt.reason, until=until)
 
 
 def _user_id(column: str) -> Case:

@@ -30,9 +30,10 @@ class UnderWay:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """`behind`: accounts with journal entries that are not in the record. `oldest_ms`: when the first was made.
+    """`behind`: accounts with journal entries that are not in the record. `lost`: accounts of which the ledger knows
+    nothing, or less than the record.
 
-    `lost`: accounts that the ledger knows nothing of, or less of than the record.
+    `oldest_ms` is when the first of the missing entries was made, 0 when there is none.
     """
 
     accounts: int = 0

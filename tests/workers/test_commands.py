@@ -1,6 +1,7 @@
 """`manage.py` commands of workers and operators: what they do, what they say, and what they refuse."""
 
 import getpass
+import os
 import re
 import signal
 import threading
@@ -15,8 +16,8 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from accounts.models import ApiKey, AuditEntry, LiveAccount
 from accounts.models import Halt as HaltRecord
-from accounts.models import LiveAccount
 from copytrading.env import BASE_DIR
 from copytrading.kernel.ids import DEMO, LIVE
 from orders.book import keys
@@ -43,7 +44,7 @@ def _signals_stay() -> Iterator[None]:
 def run(*arguments: str, **options: Any) -> list[str]:
     """What the command says, line by line."""
     said = StringIO()
-    call_command(*arguments, stdout=said, **options)
+    call_command(*arguments, **{"stdout": said, **options})
     return said.getvalue().splitlines()
 
 
@@ -74,6 +75,85 @@ def test_halting_without_postgresql(floor: Floor) -> None:
         assert reason_of(floor.open("0.1")) == "trading_halted"
         run("halt", "platform", "--lift")
         assert isinstance(floor.open("0.1"), Done)
+
+
+def noted(*fields: str) -> list[tuple[Any, ...]]:
+    """These fields of every entry of the audit log, oldest first; each of them is by whoever runs the tests."""
+    entries = list(AuditEntry.objects.order_by("id"))
+    assert {entry.principal for entry in entries} <= {f"console:{getpass.getuser()}"}
+    return [tuple(getattr(entry, field) for field in fields) for entry in entries]
+
+
+def test_halting_by_hand_is_noted(floor: Floor) -> None:
+    run("halt", "platform", "--reason", "fire")
+    run("halt", "platform", "--lift", "--reason", "it was a drill")
+    run("halt", "platform", "--lift")  # lifts nothing
+    halted = {"scope": "platform", "opens_only": True, "reason": "fire", "until_ms": 0}
+    assert noted("action", "subject", "reason", "before", "after") == [
+        ("halt", "platform", "fire", None, halted),
+        ("lift_halt", "platform", "it was a drill", halted, None),
+    ]
+
+
+def test_who_has_no_name_halts_all_the_same(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, whose user id stands in no list of users."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    run("halt", "platform", "--reason", "fire")
+    assert reason_of(floor.open("0.1")) == "trading_halted"
+    assert AuditEntry.objects.get().principal == f"console:{os.getuid()}"
+
+
+def test_dealing_with_letters_by_hand_is_noted(floor: Floor, buried: list[str]) -> None:
+    run("dead_letters", "list")
+    run("dead_letters", "show", "all")
+    run("dead_letters", "retry", buried[0], "--reason", "hole is filled")
+    run("dead_letters", "discard", buried[1])
+    (first, second) = noted("action", "subject", "reason", "before")
+    assert first[:3] == ("retry_letter", "queue:record", "hole is filled")
+    assert first[3]["fields"] == {"account": str(floor.ref(LIVE))}
+    assert second[:3] == ("discard_letter", "queue:record", "")
+    assert second[3]["id"] == buried[1]
+
+
+def test_a_letter_that_goes_meanwhile_is_told(floor: Floor, buried: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else is quicker, between the list and the act."""
+    monkeypatch.setattr("orders.book.work.dead_letter", lambda *_: None)
+    with nothing_done(floor.book):
+        assert run("dead_letters", "retry", buried[0]) == [f"{buried[0]} is gone already"]
+    assert noted("action") == []
+
+
+def test_making_a_key_is_noted_without_the_secret(floor: Floor) -> None:
+    (secret,) = run("create_api_key", "trader", "--scopes", "read,trade", "--name", "robot", stderr=StringIO())
+    ((action, subject, after),) = noted("action", "subject", "after")
+    key = ApiKey.objects.get()
+    assert (action, subject) == ("create_api_key", f"key:{key.pk}")
+    assert {name: after[name] for name in ("user", "name", "prefix", "scopes")} == {
+        "user": "trader", "name": "robot", "prefix": key.prefix, "scopes": ["read", "trade"],
+    }  # fmt: skip
+    assert secret not in str(after)
+    assert secret.split("_")[-1] not in str(after)
+
+
+def test_rebuilding_is_noted_for_each_account(floor: Floor) -> None:
+    floor.record()
+    key = keys.portfolio(floor.ref(DEMO))
+    ledger().run([(key, ("DEL", key))])
+    run("rebuild_book")
+    assert noted("action", "subject", "after") == [
+        ("rebuild_book", str(floor.ref(DEMO)), {"version": 1_000_002, "orders": 0})
+    ]
+
+
+def test_replaying_is_noted(floor: Floor) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("replay_journal")
+    assert ended.value.code == 0
+    assert noted("action", "after") == [("replay_journal", {"accounts": 4, "compared": 0, "added": 8, "wrong": 0})]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How the operations page writes durations, moments and outcomes."""
+"""How the operations page writes durations, moments, outcomes and names."""
 
 from datetime import datetime
 
@@ -17,6 +17,11 @@ _COLOURS = {Outcome.CLEAN: "good", Outcome.DRIFT: "warning", Outcome.LOSS: "down
 @register.filter
 def span(seconds: float) -> str:
     return findings.span(seconds)
+
+
+@register.filter
+def part(check: str) -> str:
+    return findings.NAMES[check]
 
 
 @register.filter

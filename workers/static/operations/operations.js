@@ -6,6 +6,7 @@
 const shown = document.getElementById("operations");
 const stale = document.getElementById("operations-stale");
 const everyMs = Number(shown.dataset.every) * 1000;
+const patienceMs = 15000;
 let failedAt = null;
 let waiting = null;
 
@@ -23,7 +24,7 @@ function fail(words) {
 }
 
 async function read() {
-    const answer = await fetch(shown.dataset.url, { headers: { Accept: "text/html" }, cache: "no-store" });
+    const answer = await fetch(shown.dataset.url, { cache: "no-store", signal: AbortSignal.timeout(patienceMs) });
     if (answer.redirected || answer.status === 503) {
         // Logged out, or PostgreSQL is away: the page itself has something to say about it.
         window.location.reload();
