@@ -35,6 +35,22 @@ def cache_away(settings: Any) -> Iterator[None]:
 
 
 @contextmanager
+def market_away(settings: Any) -> Iterator[None]:
+    """As `redis_away`, for a process that has its connection to the ledger already."""
+    kept = settings.MARKET_URL
+    settings.MARKET_URL = "redis://127.0.0.1:1/0"
+    _forget_market()
+    yield
+    settings.MARKET_URL = kept
+    _forget_market()
+
+
+def _forget_market() -> None:
+    connection.market().close()
+    connection.market.cache_clear()
+
+
+@contextmanager
 def postgresql_away() -> Iterator[None]:
     kept = database.settings_dict["HOST"], database.settings_dict["PORT"]
     database.close()

@@ -14,10 +14,9 @@ from orders.book.terms import renew
 from tests.accounts import rows as tables
 from tests.api.asking import Row, account_path, ask, record_all, record_some, refs, refused, rows, walk
 from tests.api.away import postgresql_away, redis_away
-from tests.fixtures.desk import CANCEL, CLOSE, EXECUTE, PLACE, Desk, issue
+from tests.fixtures.desk import CANCEL, CLOSE, EXECUTE, PLACE, STRATEGY, Desk, issue
 
 SEES = ("trader", "reading key", "trading key", "support", "dealer", "administrator", "dealing key")
-STRATEGY = "/api/copy-trading/orders/strategy-provider"
 FOLLOWER = "/api/copy-trading/orders/copy-follower"
 
 
