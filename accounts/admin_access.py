@@ -122,6 +122,16 @@ def exact(field: str, description: str) -> Callable[[Any], str]:
     return shown
 
 
+def words(field: str, description: str) -> Callable[[Any], str]:
+    """Words that may be missing, for the page of one row."""
+
+    @admin.display(description=description)
+    def shown(row: Any) -> str:
+        return getattr(row, field) or "-"
+
+    return shown
+
+
 def exactly(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} UTC" if at else "-"
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import psycopg2.errors
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.paginator import Paginator
 from django.db import OperationalError, connection, transaction
@@ -46,6 +46,7 @@ class BoundedList:
     show_full_result_count = False
     list_per_page = 50
     list_max_show_all = 0
+    show_facets = admin.ShowFacets.NEVER  # a count for each choice of each filter
     #: Any other order would have the database sort the whole table.
     sortable_by: tuple[str, ...] = ()
     list_filter_submit = True

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from accounts.admin_access import ReadOnly, exact, moment
+from accounts.admin_access import ReadOnly, exact, moment, words
 from accounts.admin_links import names_of, principal_link, subject_link
 from accounts.admin_lists import BoundedList, TimeRange, one_of
 from accounts.models import AuditEntry, User
@@ -44,7 +44,7 @@ class AuditEntryAdmin(ReadOnly, BoundedList, ModelAdmin):
                     (exact("at", "time"), "who"),
                     ("act", "about"),
                     ("came_of_it", "why"),
-                    ("address", "request"),
+                    (words("address", "from"), words("request", "request")),
                 )
             },
         ),

@@ -73,6 +73,11 @@ class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, Noted):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, *(self.permanent if obj else ()))
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        return super().changeform_view(request, object_id, form_url, {"show_history": True, **(extra_context or {})})
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         catalogue.announce_change()

@@ -178,7 +178,7 @@ CELERY_TIMEZONE = "UTC"
 UNFOLD = {
     "SITE_TITLE": "Copy trading",
     "SITE_HEADER": "Copy trading",
-    "SHOW_HISTORY": True,
+    "SHOW_HISTORY": False,  # pages of terms have theirs; for all others it is the audit log
     "LOGIN": {"form": "accounts.admin_log_in.LogInForm"},
     "SITE_SYMBOL": "candlestick_chart",
     "SITE_FAVICONS": [{"rel": "icon", "href": "/favicon.ico", "type": "image/x-icon"}],

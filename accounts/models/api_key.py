@@ -58,7 +58,7 @@ class ApiKey(Model):
         ]
 
     def __str__(self) -> str:
-        return f"ct_{self.prefix}_..."
+        return f"key ct_{self.prefix}_..."
 
     @classmethod
     def issue(cls, user: User, name: str, scopes: Iterable[str], expires_at: datetime) -> tuple["ApiKey", str]:

@@ -44,4 +44,4 @@ class AuditEntry(Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.principal} {self.action} {self.subject}: {self.outcome}"
+        return f"{self.action.replace('_', ' ')} {self.subject}".strip()

@@ -74,14 +74,6 @@ def setting(level: str, description: str) -> Column:
     return shown
 
 
-def text(field: str, description: str) -> Column:
-    @admin.display(description=description)
-    def shown(row: Any) -> str:
-        return getattr(row, field) or NEVER
-
-    return shown
-
-
 def account(field: str = "account", description: str = "account") -> Column:
     @admin.display(description=description)
     def shown(row: Any) -> SafeString:

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from accounts.admin_access import exact, moment
+from accounts.admin_access import exact, moment, words
 from accounts.admin_links import link, names_of, order_link
 from accounts.admin_lists import TimeRange, one_of
 from orders.admin import columns, events
@@ -57,7 +57,7 @@ class JournalEntryAdmin(RecordAdmin):
                 "fields": (
                     (columns.account(), "version"),
                     ("what", columns.principal),
-                    (exact("at", "time"), columns.text("command_id", "command")),
+                    (exact("at", "time"), words("command_id", "command")),
                     ("note",),
                     (_before, _after),
                 )

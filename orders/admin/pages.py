@@ -45,10 +45,7 @@ class RecordAdmin(ReadOnly, BoundedList, ModelAdmin):
     ) -> HttpResponse:
         row = self.get_object(request, unquote(object_id)) if self.has_view_permission(request) else None
         below = {"panels": self.panels(row)} if row else {}
-        # Nobody changes such a row, so Django's history of who did has nothing to show.
-        return super().change_view(
-            request, object_id, form_url, {**below, "show_history": False, **(extra_context or {})}
-        )
+        return super().change_view(request, object_id, form_url, {**below, **(extra_context or {})})
 
 
 def journal_links(rows: Iterable[Deal | Transfer]) -> dict[tuple[str, int], str]:

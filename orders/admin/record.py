@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import Q
 from unfold.decorators import display
 
-from accounts.admin_access import exact, moment, plain
+from accounts.admin_access import exact, moment, plain, words
 from accounts.admin_links import subject_link
 from accounts.admin_lists import TimeRange, one_of
 from accounts.models import Currency, Instrument
@@ -77,7 +77,7 @@ class OrderAdmin(Exported, RecordAdmin):
         _group(
             None,
             ("order_id", columns.account(), columns.status_shown),
-            ("symbol", "flow", columns.text("reason", "reason")),
+            ("symbol", "flow", words("reason", "reason")),
         ),
         _group(
             "What was asked",
@@ -204,8 +204,8 @@ class TransferAdmin(Exported, RecordAdmin):
             "The money",
             ("kind", "sum_moved"),
             (columns.account("debit", "from"), columns.account("credit", "to")),
-            (columns.text("reason", "reason"), columns.order),
-            (columns.text("transfer_id", "joins two halves"),),
+            (words("reason", "reason"), columns.order),
+            (words("transfer_id", "joins two halves"),),
         ),
     )
 

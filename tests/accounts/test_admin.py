@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts import catalogue
+from accounts import catalogue, trail
 from accounts.models import (
     ACCOUNT_MODELS,
     ApiKey,
@@ -35,8 +35,9 @@ MODELS: tuple[type[Model], ...] = (
     GroupInstrument,
     Instrument,
     Currency,
+    AuditEntry,
 )
-OPENED_HERE = (User, *ACCOUNT_MODELS.values(), Group, GroupInstrument, Instrument, Currency)
+OPENED_HERE = (User, ApiKey, *ACCOUNT_MODELS.values(), Group, GroupInstrument, Instrument, Currency)
 CHANGED_HERE = (User, Group, GroupInstrument, Instrument)
 
 STAFF = ("support", "dealer", "administrator")
@@ -53,6 +54,7 @@ def logged_in(role: str) -> Client:
 def one_of_everything() -> None:
     rows.offer()
     rows.api_key()
+    trail.note("user:1", "configure_group", "group:retail", reason="news")
     for kind in ACCOUNT_MODELS:
         rows.account(kind)
 
@@ -109,6 +111,7 @@ def test_a_list_asks_no_more_for_more_rows(model: type[Model]) -> None:
     for number in range(5):
         rows.offer(f"group-{number}", f"{'ABCDE'[number]}BCUSD")
         rows.api_key(f"user-{number}", prefix=f"abcd000{number}", hash=f"{number + 1}" * 64)
+        trail.note(f"user:{number}", "change_user", f"user:{number + 100}", reason="moved")
         for kind in ACCOUNT_MODELS:
             rows.account(kind, f"user-{number}", f"group-{number}")
     with CaptureQueriesContext(connection) as many:
@@ -145,7 +148,8 @@ def test_neither_secret_nor_hash_of_a_key_is_shown() -> None:
 @pytest.mark.parametrize(("role", "revoked"), [("support", False), ("dealer", False), ("administrator", True)])
 def test_administrators_revoke_keys(role: str, revoked: bool) -> None:
     key = one(ApiKey)
-    logged_in(role).post(page(ApiKey, "changelist"), {"action": "revoke", "_selected_action": [key.pk]})
+    answer = logged_in(role).post(reverse("admin:accounts_apikey_revoke", args=[key.pk]), {"why": "leaked"})
+    assert answer.status_code == (302 if revoked else 403)
     key.refresh_from_db()
     assert (key.revoked_at is not None) == revoked
 
@@ -167,6 +171,7 @@ def test_an_administrator_sets_roles_but_makes_no_superuser() -> None:
         "role": "dealer",
         "is_active": "on",
         "is_superuser": "on",
+        "why": "joins the desk",
         **_no_rows("api_keys", [one(ApiKey)]),
     }
     assert logged_in("administrator").post(page(User, "change", user.pk), form).status_code == 302
@@ -192,6 +197,7 @@ def test_a_new_user_has_a_role() -> None:
         "password1": "another-word-1",
         "password2": "another-word-1",
         "email": "",
+        "why": "new colleague",
     }
     assert logged_in("administrator").post(page(User, "add"), form).status_code == 302
     dan = User.objects.get(username="dan")
@@ -265,6 +271,7 @@ def _group_form(**values: Any) -> dict[str, Any]:
         "instruments-0-spread_point": "0.0001",
         "instruments-0-margin_factor": "1",
         "instruments-0-stops_level": "0",
+        "why": "agreed with risk",
         **values,
     }
 
@@ -335,6 +342,7 @@ def test_hours_are_typed_and_shown_as_text() -> None:
         "time_zone": "Europe/London",
         "sessions": "Mon 08:00-Mon 16:30, Tue 08:00-Tue 16:30",
         "description": "",
+        "why": "summer hours",
     }
     assert client.post(address, form).status_code == 302
     instrument = Instrument.objects.get()
@@ -376,6 +384,7 @@ def test_an_instrument_is_added_with_its_sizes() -> None:
         "margin_currency": "GBP",
         "time_zone": "America/New_York",
         "sessions": "always",
+        "why": "asked for",
     }
     assert logged_in("administrator").post(page(Instrument, "add"), form).status_code == 302
     added = Instrument.objects.get(symbol="GBPUSD")
@@ -394,6 +403,7 @@ def test_a_groups_lots_must_leave_something_to_trade() -> None:
         "swap_long": "0",
         "swap_short": "0",
         "triple_swap_day": "2",
+        "why": "small clients",
     }
     client = logged_in("administrator")
     answer = client.post(page(GroupInstrument, "change", offer.pk), form)
