@@ -26,29 +26,34 @@ log = structlog.get_logger(__name__)
 
 #: Failures of one user name from one address; a success starts the count again.
 FAILURES_HERE = Limit("log_in_failures", allowed=10, window_s=300)
-#: Failures of one user name from all addresses, but for those its owner logged in from lately.
+#: Failures of one user name from all addresses. Where its owner logged in from lately he is a regular, not bound by it.
 FAILURES_ANYWHERE = Limit("log_in_failures_anywhere", allowed=50, window_s=900)
-OWN_ADDRESS_FOR_S = 30 * 86_400
+REGULAR_FOR_S = 30 * 86_400
 
-#: Hashing a password takes most of a second of a whole core: one at a time, and few of the web's threads wait.
+#: Hashing a password takes half a second of a whole core: one at a time, and few of the web's threads wait.
 _HASHING = threading.BoundedSemaphore(1)
-_AT_THE_DOOR = threading.BoundedSemaphore(4)
+#: Places at the door of strangers, and at that of users where they logged in from lately.
+_STRANGERS = threading.BoundedSemaphore(3)
+_REGULARS = threading.BoundedSemaphore(3)
 
 
 def identify(
     username: str, password: str, address: str, *, through: str, admits: Callable[[User], bool] = lambda _: True
 ) -> User:
     """The active user these open who is admitted. Raises Refused, in the same words whatever was wrong."""
-    with _turn():
-        _count(username, network(address))
-        # For an unknown or inactive user Django hashes all the same, so that the time tells nothing.
-        user = authenticate(username=username, password=password)
+    here = network(address)
+    regular = bool(cache.get(_regular(username, here)))
+    with _place(_REGULARS if regular else _STRANGERS):
+        _count(username, here, regular)
+        with _HASHING:
+            # For an unknown or inactive user Django hashes all the same, so that the time tells nothing.
+            user = authenticate(username=username, password=password)
     if not isinstance(user, User) or not admits(user):
         log.warning("log_in_refused", through=through, address=address)
         right = user is not None
         trail.note_stranger("log_in_refused", Reason.not_authenticated.name, lambda: _about(username, through, right))
         raise refused()
-    _welcome(username, network(address))
+    _welcome(username, here)
     return user
 
 
@@ -70,28 +75,27 @@ def note_log_out(user_id: int, through: str) -> None:
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    """However many knock at once, trading keeps threads and a core."""
-    if not _AT_THE_DOOR.acquire(blocking=False):
+def _place(door: threading.BoundedSemaphore) -> Iterator[None]:
+    """However many knock, trading keeps threads and a core; however many strangers, regulars have a place."""
+    if not door.acquire(blocking=False):
         detail = "Many people are logging in at this moment; try again in a second."
         raise Refused(Rejection(Reason.rate_limited, detail), retry_after_s=1)
     try:
-        with _HASHING:
-            yield
+        yield
     finally:
-        _AT_THE_DOOR.release()
+        door.release()
 
 
-def _count(username: str, here: str) -> None:
+def _count(username: str, here: str, regular: bool) -> None:
     """Counts a failure before the password is looked at, so that tries at the same time are all counted."""
     counted = FAILURES_HERE.count(username, here)
     if counted.beyond > 0:
         raise _too_many(username, counted, "this address")
     counted = FAILURES_ANYWHERE.count(username)
     if counted.beyond > 0:
-        refused = _too_many(username, counted, "all addresses")
-        if not cache.get(_own(username, here)):
-            raise refused
+        told = _too_many(username, counted, "all addresses")
+        if not regular:
+            raise told
 
 
 def _too_many(username: str, counted: Count, where: str) -> Refused:
@@ -107,11 +111,11 @@ def _too_many(username: str, counted: Count, where: str) -> Refused:
 def _welcome(username: str, here: str) -> None:
     FAILURES_HERE.forgive(username, here)
     FAILURES_ANYWHERE.take_back(username)
-    cache.set(_own(username, here), 1, timeout=OWN_ADDRESS_FOR_S)
+    cache.set(_regular(username, here), 1, timeout=REGULAR_FOR_S)
 
 
-def _own(username: str, here: str) -> str:
-    return f"own_address:{digest(username, here)}"
+def _regular(username: str, here: str) -> str:
+    return f"regular:{digest(username, here)}"
 
 
 def _about(username: str, through: str, right: bool) -> tuple[str, str]:

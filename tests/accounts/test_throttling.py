@@ -120,11 +120,14 @@ def test_tries_at_the_api_and_at_the_admin_are_counted_together(client: Client, 
 
 def test_however_many_knock_only_a_few_wait(client: Client, trader: User) -> None:
     """Every thread of the web that waits for a password to be hashed is one that does not trade."""
+    log_in(client, address="10.9.9.9")
     with ExitStack() as others:
-        for _ in range(4):
-            assert logging_in._AT_THE_DOOR.acquire(blocking=False)
-            others.callback(logging_in._AT_THE_DOOR.release)
+        for _ in range(3):
+            assert logging_in._STRANGERS.acquire(blocking=False)
+            others.callback(logging_in._STRANGERS.release)
         turned_away = log_in(client)
+        # Who logged in from there lately has a place of his own.
+        assert log_in(client, address="10.9.9.9").status_code == 200
     assert (turned_away.status_code, turned_away.json()["reason"], turned_away["Retry-After"]) == (*TOO_MANY, "1")
     # That was no try, and the next one has its turn.
     assert [log_in(client).status_code for _ in range(10)] == [200] * 10
