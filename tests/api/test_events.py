@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.models import ApiKey, GroupInstrument, User
-from copytrading.kernel.ids import COPY_FOLLOWER, LIVE
+from copytrading.kernel.ids import COPY_FOLLOWER, LIVE, OrderId
 from orders.book import quotes
 from orders.book.terms import renew
 from orders.messages import Done, Fire
@@ -90,7 +90,7 @@ def test_the_owner_learns_that_staff_acted_and_staff_who_and_why(desk: Desk, sub
     quote = quotes.read(desk.book.market, ["EURUSD"]).quotes["EURUSD"]
     fired = Fire(
         account=desk.accounts[LIVE].ref, principal="system:pending_monitor", key="1", staff=True,
-        order_id=order, kind="stop_loss", level_version=3, quote=quote,
+        order_id=OrderId(order), kind="stop_loss", level_version=3, quote=quote,
     )  # fmt: skip
     assert isinstance(carry_out(fired), Done)
 

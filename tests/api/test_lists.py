@@ -87,10 +87,14 @@ def test_lists_of_copy_trading_show_one_account_of_their_kind(desk: Desk, subtes
             assert rows(desk, strategy, by, status="PENDING") == [resting]
             assert walk(desk, strategy, by, limit=1) == newest_first([master, resting])
             assert rows(desk, follower, by) == [copy]
-    for by, expected in (("stranger", (404, "account_not_found")), (None, (401, "not_authenticated"))):
-        with subtests.test(by=by):
-            assert refused(ask(desk, strategy, by)) == expected
-            assert refused(ask(desk, follower, by)) == expected
+    outsiders: dict[str | None, tuple[int, str]] = {
+        "stranger": (404, "account_not_found"),
+        None: (401, "not_authenticated"),
+    }
+    for outsider, expected in outsiders.items():
+        with subtests.test(by=outsider):
+            assert refused(ask(desk, strategy, outsider)) == expected
+            assert refused(ask(desk, follower, outsider)) == expected
     for account in ("0", "-1", "01", "x", "%00", "１", "1:1", "9" * 4000, "999999", live["order_id"]):
         with subtests.test(account=account[:20]):
             assert refused(ask(desk, f"{STRATEGY}/{account}", "dealer")) == (404, "account_not_found")

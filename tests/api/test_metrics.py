@@ -15,10 +15,10 @@ from copytrading import telemetry
 from copytrading.kernel import clock
 from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, LIVE
 from orders.api import gauges
-from orders.api.health import WORKERS
 from orders.api.metrics import counted
 from orders.book import connection, keys
 from orders.models import AuditReport
+from orders.readiness import WORKERS
 from orders.recorder import record
 from tests.accounts import rows
 from tests.api.away import postgresql_away, redis_away

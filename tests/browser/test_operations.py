@@ -1,6 +1,7 @@
 """The operator's night in a real browser: halting and lifting, dead letters, and a page that keeps itself fresh."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -33,7 +34,7 @@ def beat(desk: Desk) -> None:
     catalogue.forget()
     desk.quote()
     for worker in WORKERS:
-        told = {"at_ms": str(clock.now_ms()), "pid": "1", "state": "working"}
+        told: dict[Any, Any] = {"at_ms": str(clock.now_ms()), "pid": "1", "state": "working"}
         desk.book.market.hset(keys.heartbeat(worker, "here-1"), mapping=told)
 
 
