@@ -32,6 +32,7 @@ _STATUS_COLOURS = {
     AccountStatus.READ_ONLY.label: "warning",
     AccountStatus.DISABLED.label: "danger",
 }
+_MARGIN_CALL = "in margin call"
 #: What the audit log keeps of a new account.
 _TERMS = ("owner_id", "group_id", "leverage", "currency", "sending_orders", "status")
 
@@ -58,6 +59,7 @@ class AccountAdmin(ByRole, ModelAdmin):
     list_filter = ("status", "sending_orders", "group", "currency", "margin_called")
     list_select_related = ("owner", "group")
     search_fields = ("account_number", "owner__username", "owner__email")
+    search_help_text = "Account number, or the owner's name or email."
     autocomplete_fields = ("owner",)
     fields = ("owner", "group", "leverage", "sending_orders", "status", "reason")
 
@@ -101,9 +103,9 @@ class AccountAdmin(ByRole, ModelAdmin):
     def shown_balance(self, account: TradingAccount) -> str:
         return f"{plain('balance')(account)} {account.currency}"
 
-    @display(description="margin", ordering="margin_called", label="danger")
+    @display(description="margin", ordering="margin_called", label={_MARGIN_CALL: "danger"})
     def shown_margin_call(self, account: TradingAccount) -> str:
-        return "in margin call" if account.margin_called else ""
+        return _MARGIN_CALL if account.margin_called else ""
 
     @display(description="status", ordering="status", label=_STATUS_COLOURS)
     def shown_status(self, account: TradingAccount) -> str:

@@ -199,6 +199,14 @@ def _principal(request: HttpRequest) -> str:
     return f"user:{request.user.pk}"
 
 
+def _unfit(action: StaffAction, order: Order | None) -> list[live.Notice]:
+    """Told before the form is filled in for nothing."""
+    if order is None or order.status in action.statuses:
+        return []
+    wanted = " or ".join(action.statuses)
+    return [live.Notice("warning", f"This order is {order.status} by now; only one that is {wanted} fits this form.")]
+
+
 def _lines(place: Place, form: ActionForm) -> list[live.OrderLine]:
     """The orders the form is about."""
     if place.order:
@@ -214,7 +222,7 @@ def _page(
     context = {
         "look": place.look,
         "figures": live.figures(place.look),
-        "notices": list(live.notices(place.look)),
+        "notices": [*_unfit(action, place.order), *live.notices(place.look)],
         "lines": _lines(place, form),
         "order": place.order,
         "order_id": place.order_id,

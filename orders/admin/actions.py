@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from accounts.admin_access import configures, deals
 from orders.admin import action_forms as forms
+from orders.admin import shown
 from orders.admin.links import account_link, order_link
 from orders.rules.facts import Order
 
@@ -113,7 +114,7 @@ def _resting(order: Answer) -> str:
 
 
 def _amount(written: str) -> str:
-    return f"{Decimal(written):,}"
+    return shown.plain(Decimal(written))
 
 
 _LIVE = ("OPEN", "PENDING")

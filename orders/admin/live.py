@@ -35,7 +35,7 @@ class Look:
 
     @property
     def digits(self) -> int:
-        return self.seen.desk.digits if self.seen else 2
+        return self.seen.desk.digits if self.seen else self.row.group.currency.digits
 
     @property
     def priced(self) -> Valuation | None:

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from copytrading.kernel import decimals
 from copytrading.kernel.ids import AccountRef
+from orders.admin import shown
 from orders.admin.links import account_link, list_url, order_link
 from orders.book.codec import from_json
 from orders.models import Deal, JournalEntry, Transfer
@@ -45,12 +46,12 @@ def _last(model: Any, account: str, *within: str) -> Any:
 
 def _deal(deal: Deal) -> tuple[Any, ...]:
     what = f"{deal.entry} {deal.side} {decimals.text(deal.lots)} {deal.symbol}"
-    money = (decimals.text(number) for number in (deal.price, deal.profit, deal.commission))
-    return (_time(deal), what, *money, order_link(deal.order_id))
+    money = (shown.plain(deal.profit), shown.plain(deal.commission))
+    return (_time(deal), what, decimals.text(deal.price), *money, order_link(deal.order_id))
 
 
 def _transfer(transfer: Transfer) -> tuple[Any, ...]:
-    amount = f"{decimals.text(transfer.amount)} {transfer.currency}"
+    amount = f"{shown.plain(transfer.amount)} {transfer.currency}"
     why = order_link(transfer.order_id) if transfer.order_id else transfer.reason
     ends: tuple[str | SafeString, ...] = (account_link(transfer.debit), account_link(transfer.credit))
     return (_time(transfer), transfer.kind, amount, *ends, why)

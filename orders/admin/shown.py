@@ -12,6 +12,11 @@ def amount(number: Decimal | None, digits: int) -> str:
     return NONE if number is None else f"{decimals.money(number, digits):,.{digits}f}"
 
 
+def plain(number: Decimal) -> str:
+    """10,000.5: as many decimals as it has."""
+    return f"{Decimal(decimals.text(number)):,}"
+
+
 def price(number: Decimal | None, digits: int) -> str:
     """1.10000, with all decimals of a price that has more than its instrument quotes."""
     if number is None:

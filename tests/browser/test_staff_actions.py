@@ -12,6 +12,7 @@ from orders.book.account import State, load
 from orders.recorder import record
 from tests.browser.conftest import LogIn
 from tests.fixtures.desk import Desk
+from tests.fixtures.sessions import let_prices_age
 
 WHY = "asked for by phone"
 
@@ -26,11 +27,10 @@ class Counter:
         page.goto(account_url(self.account))
 
     def act(self, label: str, submit: str, row: str = "", **typed: str) -> None:
-        """Clicks the button (of the row with this text), fills the form in and sends it, at a price of now."""
+        """Clicks the button (of the row with this text), fills the form in and sends it."""
         within = self.page.locator("tr", has_text=row) if row else self.page.locator(".desk-head, .desk-actions")
         within.get_by_role("link", name=label, exact=not row).click()
         self.fill(reason=WHY, **typed)
-        self.desk.quote()
         self.page.get_by_role("button", name=submit).click()
 
     def fill(self, **typed: str) -> None:
@@ -55,6 +55,7 @@ class Counter:
 
 @pytest.fixture
 def counter(log_in: LogIn, desk: Desk) -> Callable[[str], Counter]:
+    let_prices_age()
     return lambda username: Counter(log_in(username), desk)
 
 

@@ -12,6 +12,7 @@ from copytrading.kernel.ids import LIVE
 from orders.admin.links import account_url, act_url
 from orders.book.account import State, load
 from tests.fixtures.desk import Desk
+from tests.fixtures.sessions import let_prices_age
 
 WHY = "asked for by phone"
 
@@ -85,4 +86,5 @@ def refusal(answer: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def office(desk: Desk) -> Office:
+    let_prices_age()
     return Office(desk)

@@ -197,6 +197,15 @@ def test_an_order_is_closed_in_part_and_whole(office: Office) -> None:
     assert office.state().portfolio.balance == D("9980")
 
 
+def test_a_form_for_an_order_that_has_ended_says_so_before_it_is_filled_in(office: Office) -> None:
+    order_id = office.desk.buy()
+    told(office.act("close", order_id))
+    shown = office.client("dealer").get(office.url("close", order_id))
+    assert "This order is CLOSED by now; only one that is OPEN fits this form." in shown.content.decode()
+    with nothing_done(office.desk.book):
+        assert refusal(office.act("close", order_id))["reason"] == "order_not_open"
+
+
 def test_close_all_tells_of_each_order_and_the_journal_has_the_reason(office: Office) -> None:
     for _ in range(3):
         office.desk.buy(lots="0.1")
