@@ -87,13 +87,14 @@ class WorkerReading:
 
 @dataclass(frozen=True, slots=True)
 class ProcessReading:
-    """A process under a supervisor; without `pid` it is down."""
+    """A process under a supervisor; without `pid` it is down. `error` is the last in its log, with its time."""
 
     name: str
     pid: int | None
     up_s: int
     restarts: int
     memory: int
+    error: str = ""
 
 
 @dataclass(slots=True)
@@ -122,6 +123,10 @@ class Readings:
     @property
     def dead(self) -> int:
         return sum(queue.dead for queue in self.queues)
+
+    @property
+    def has_errors(self) -> bool:
+        return any(process.error for process in self.processes)
 
     @property
     def missing_workers(self) -> Sequence[str]:

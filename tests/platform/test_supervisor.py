@@ -1,5 +1,6 @@
 """The supervisor, with small processes in place of the real ones."""
 
+import json
 import os
 import signal
 import socket
@@ -108,6 +109,25 @@ def test_a_log_within_the_limit_is_left_alone(tmp_path: Path) -> None:
     log.write_text("short")
     assert not logs.cut(log)
     assert [path.name for path in tmp_path.iterdir()] == ["web.log"]
+
+
+def test_the_last_error_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    assert logs.last_error(log) == ""
+    log.write_text('{"event": "fine", "level": "info"}\nTraceback of somebody else\n')
+    assert logs.last_error(log) == ""
+    first = {
+        "account": "live:1",
+        "event": "first",
+        "level": "error",
+        "logger": "x",
+        "timestamp": "2026-01-05T03:00:00.1Z",
+    }
+    last = {"account": "live:2", "event": "last", "level": "critical", "timestamp": "2026-01-05T03:00:01.2Z"}
+    log.write_text("\n".join([json.dumps(first), json.dumps(last), '{"event": "fine", "level": "info"}', ""]))
+    assert logs.last_error(log) == "2026-01-05T03:00:01 last: account live:2"
+    log.write_text(json.dumps(first) + "\n" + '{"event": "half", "level": "error", "ti')
+    assert logs.last_error(log) == "2026-01-05T03:00:00 first: account live:1"
 
 
 def test_children_run_and_stop_when_asked(make_child: MakeChild, said: list[str]) -> None:
