@@ -288,3 +288,5 @@ def _entries(read: object) -> list[tuple[str, dict[str, str]]]:
 def _level_of_news(values: dict[str, str]) -> Level | None:
     named = (values["family"], values["symbol"], values["group"], values["side"])
     return level_from_member(*named, values["member"], float(values["price"]))  # type: ignore[arg-type]
+
+
