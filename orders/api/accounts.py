@@ -20,7 +20,7 @@ from orders.api import bodies, shapes
 from orders.api.commands import Commands, account_in_path
 from orders.api.history import next_cursor
 from orders.api.permission import require, require_reading
-from orders.api.queries import AccountsQuery, TransfersQuery, accounts_for, asked_by, write_cursor
+from orders.api.queries import AccountsQuery, Query, TransfersQuery, accounts_for, asked_by, write_cursor
 from orders.looking import history
 from orders.looking.account import live_orders, valued
 from orders.looking.history import Line
@@ -46,6 +46,7 @@ class Accounts(ApiViewSet):
     @answers(shapes.OneAccount)
     def retrieve(self, request: Request, user_type: str, user_id: str) -> Response:
         """One account with its live orders."""
+        asked_by(Query, request)
         account = account_in_path(user_type, user_id)
         require(principal(request), "view", account)
         seen = valued(account)

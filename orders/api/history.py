@@ -20,6 +20,7 @@ from orders.api.queries import (
     DealsQuery,
     HistoryQuery,
     OrdersQuery,
+    Query,
     accounts_for,
     asked_by,
     write_cursor,
@@ -52,11 +53,13 @@ class Orders(ApiViewSet):
     @answers(shapes.OneOrder)
     def retrieve(self, request: Request, order_id: str) -> Response:
         """One order."""
+        asked_by(Query, request)
         return Response({"ok": True, "order": show_order(_order(principal(request), order_id))})
 
     @answers(shapes.Events)
     def events(self, request: Request, order_id: str) -> Response:
         """What happened to an order, oldest first: each change with who asked for it and the order as it was then."""
+        asked_by(Query, request)
         asker = principal(request)
         order = _order(asker, order_id)
         return Response({"ok": True, "events": [_show_event(entry, order, asker) for entry in history.events(order)]})

@@ -123,6 +123,8 @@ class ListField(StrictField):
 
 
 class Query(StrictSerializer):
+    """Nothing."""
+
     @property
     def asked(self) -> dict[str, Any]:
         values: dict[str, Any] = self.validated_data

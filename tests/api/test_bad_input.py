@@ -16,7 +16,7 @@ from knox.models import AuthToken
 from accounts.api.principals import principals
 from accounts.models import User
 from copytrading.kernel import clock
-from copytrading.kernel.ids import DEMO, LIVE
+from copytrading.kernel.ids import DEMO, LIVE, STRATEGY_PROVIDER
 from tests.accounts import rows
 from tests.fixtures.desk import (
     CANCEL,
@@ -27,6 +27,7 @@ from tests.fixtures.desk import (
     PLACE,
     STOP_LOSS_ADD,
     STOP_LOSS_CANCEL,
+    STRATEGY,
     TAKE_PROFIT_ADD,
     TAKE_PROFIT_CANCEL,
     Desk,
@@ -47,6 +48,15 @@ def _on_resting(desk: Desk, **more: Any) -> Body:
     return {**desk.at(LIVE), "order_id": desk.rest(), **more}
 
 
+def _on_strategys(desk: Desk, resting: bool = False, **more: Any) -> Body:
+    make = desk.rest if resting else desk.buy
+    return {**desk.at(STRATEGY_PROVIDER), "order_id": make(STRATEGY_PROVIDER, **LEVELS), **more}
+
+
+TRANSFERS = "/api/accounts/live/{live}/transfers"
+#: Paths that name the order themselves; the body of most may be left out.
+ON_STRATEGY = f"{STRATEGY}/{{order_id}}"
+
 #: A body of each path that is carried out, with every field the path takes.
 GOOD: dict[str, Callable[[Desk], Body]] = {
     EXECUTE: lambda desk: {
@@ -66,9 +76,24 @@ GOOD: dict[str, Callable[[Desk], Body]] = {
     STOP_LOSS_CANCEL: _on_open,
     TAKE_PROFIT_ADD: lambda desk: _on_open(desk, take_profit="1.1300"),
     TAKE_PROFIT_CANCEL: _on_open,
-    "transfers": lambda _: {"kind": "deposit", "amount": "1", "reason": "asked"},
+    TRANSFERS: lambda _: {"kind": "deposit", "amount": "1", "reason": "asked"},
+    STRATEGY: lambda desk: {
+        **desk.at(STRATEGY_PROVIDER), **BUY, **LEVELS, "order_price": "1.1003", "max_deviation_points": "3",
+        "sending_orders": "rock",
+    },
+    f"{STRATEGY}#resting": lambda desk: {
+        **desk.at(STRATEGY_PROVIDER), **BUY_LIMIT, **LEVELS, "expires_at": "2099-01-01T00:00:00Z",
+    },
+    f"{ON_STRATEGY}/close": lambda desk: _on_strategys(desk, order_quantity="0.1"),
+    f"{ON_STRATEGY}/cancel": lambda desk: _on_strategys(desk, resting=True),
+    f"{ON_STRATEGY}/stop-loss": lambda desk: _on_strategys(desk, stop_loss="1.0950"),
+    f"{ON_STRATEGY}/stop-loss/cancel": _on_strategys,
+    f"{ON_STRATEGY}/take-profit": lambda desk: _on_strategys(desk, take_profit="1.1300"),
+    f"{ON_STRATEGY}/take-profit/cancel": _on_strategys,
 }  # fmt: skip
 PATHS = list(GOOD)
+#: Where {} is carried out.
+NEED_NOTHING = {f"{ON_STRATEGY}/{verb}" for verb in ("close", "cancel", "stop-loss/cancel", "take-profit/cancel")}
 
 NUMBERS = {
     "order_quantity", "order_price", "max_deviation_points", "stop_loss", "take_profit", "amount",
@@ -142,12 +167,11 @@ OTHER_CONTENT_TYPES = [
 ]  # fmt: skip
 
 
-def path_of(desk: Desk, path: str) -> str:
-    return f"/api/accounts/live/{desk.accounts[LIVE].pk}/transfers" if path == "transfers" else path
-
-
-def good_body(desk: Desk, path: str) -> Body:
-    return {name: value for name, value in GOOD[path](desk).items() if value is not None}
+def made_good(desk: Desk, path: str) -> tuple[str, Body]:
+    """The path with what it names, and a body that is carried out there, at a price of now."""
+    desk.quote()
+    good = {name: value for name, value in GOOD[path](desk).items() if value is not None}
+    return path.partition("#")[0].format(live=desk.accounts[LIVE].pk, **good), good
 
 
 def wrong_bodies(good: Body) -> Iterator[tuple[str, str, str]]:
@@ -174,10 +198,12 @@ def told(answer: Any) -> tuple[int, str]:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_bodies_that_are_refused_and_the_one_that_is_not(desk: Desk, path: str, subtests: pytest.Subtests) -> None:
-    url, good = path_of(desk, path), good_body(desk, path)
+    url, good = made_good(desk, path)
     keys, versions = desk.book.keys(), desk.versions()
 
     for name, (raw, status, reason) in UNREADABLE.items():
+        if path in NEED_NOTHING and name == "no fields":
+            continue
         with subtests.test("unreadable", what=name):
             assert told(desk.post(url, raw, by="dealer")) == (status, reason)
     for content_type in OTHER_CONTENT_TYPES:
@@ -201,17 +227,22 @@ def test_bodies_that_are_refused_and_the_one_that_is_not(desk: Desk, path: str, 
     assert desk.versions() != versions
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_each_missing_field_is_named_and_all_of_them_at_once(desk: Desk, path: str, subtests: pytest.Subtests) -> None:
-    url, good = path_of(desk, path), good_body(desk, path)
-    all_missing = desk.post(url, {}, by="dealer").json()["fields"]
-    needed = [name for name in good if name in all_missing]
-    assert sorted(needed) == sorted(all_missing)
-    for name in needed:
-        with subtests.test(name):
-            answer = desk.post(url, {key: value for key, value in good.items() if key != name}, by="dealer")
-            assert told(answer) == (400, "missing_fields")
-            assert answer.json()["fields"] == {name: "missing"}
+def test_each_missing_field_is_named_and_all_of_them_at_once(desk: Desk, subtests: pytest.Subtests) -> None:
+    for path in PATHS:
+        url, good = made_good(desk, path)
+        versions = desk.versions()
+        all_missing = {} if path in NEED_NOTHING else desk.post(url, {}, by="dealer").json()["fields"]
+        needed = [name for name in good if name in all_missing]
+        assert sorted(needed) == sorted(all_missing)
+        for name in needed:
+            with subtests.test(name, path=path):
+                answer = desk.post(url, {key: value for key, value in good.items() if key != name}, by="dealer")
+                assert told(answer) == (400, "missing_fields")
+                assert answer.json()["fields"] == {name: "missing"}
+        assert desk.versions() == versions
+        if path in NEED_NOTHING:
+            with subtests.test("nothing is missing", path=path):
+                assert desk.post(url, {}, by="dealer").json()["ok"] is True
 
 
 def test_a_body_with_only_user_type_and_sending_orders_is_told_what_is_missing(desk: Desk) -> None:
@@ -244,10 +275,8 @@ def expired_key() -> str:
         return issue("trader", ["read", "trade"])[1]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_nobody_gets_in_without_a_valid_token(desk: Desk, path: str, subtests: pytest.Subtests) -> None:
-    url, good = path_of(desk, path), good_body(desk, path)
-    desk.tokens |= {
+def bad_tokens() -> dict[str, str]:
+    return {
         "expired log-in": expired_log_in(),
         "revoked log-in": revoked_log_in(),
         "expired key": expired_key(),
@@ -255,46 +284,54 @@ def test_nobody_gets_in_without_a_valid_token(desk: Desk, path: str, subtests: p
         "unknown": "0" * 64,
         "unknown key": "ct_abcdefgh_" + "x" * 43,
     }
-    principals.clear()
-    versions = desk.versions()
-    for by in (None, "expired log-in", "revoked log-in", "expired key", "revoked key", "unknown", "unknown key"):
-        for body in (good, b"{", b"x" * 100_000):
-            with subtests.test(by=by):
-                assert told(desk.post(url, body, by=by)) == (401, "not_authenticated")
-    assert desk.versions() == versions
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_other_peoples_accounts_and_orders_are_not_found(desk: Desk, path: str, subtests: pytest.Subtests) -> None:
-    good = good_body(desk, path)
-    url = path_of(desk, path)
-    strangers_own = rows.account(LIVE, "stranger", sending_orders="rock")
-    versions = desk.versions()
-    for by in ("stranger", "stranger's key"):
-        with subtests.test("the account", by=by):
-            assert told(desk.post(url, good, by=by)) == (404, "account_not_found")
+def test_nobody_gets_in_without_a_valid_token(desk: Desk, subtests: pytest.Subtests) -> None:
+    desk.tokens |= (bad := bad_tokens())
+    for path in PATHS:
+        url, good = made_good(desk, path)
+        principals.clear()
+        versions = desk.versions()
+        for by in (None, *bad):
+            for body in (good, b"{", b"x" * 100_000):
+                with subtests.test(by=by, path=path):
+                    assert told(desk.post(url, body, by=by)) == (401, "not_authenticated")
+        assert desk.versions() == versions
+
+
+def test_other_peoples_accounts_and_orders_are_not_found(desk: Desk, subtests: pytest.Subtests) -> None:
+    """A path that names an order hides it itself; a body that says otherwise than such a path is wrong."""
+    strangers_own = {"user_type": LIVE, "user_id": rows.account(LIVE, "stranger", sending_orders="rock").pk}
+    for path in PATHS:
+        url, good = made_good(desk, path)
+        by_path = path.startswith(ON_STRATEGY)
+        hidden = (404, "order_not_found" if by_path else "account_not_found")
+        elsewhere = (400, "invalid_fields") if by_path else (404, "order_not_found")
+        versions = desk.versions()
+        for by in ("stranger", "stranger's key"):
+            with subtests.test("the account", by=by, path=path):
+                assert told(desk.post(url, good, by=by)) == hidden
+            if "order_id" in good:
+                with subtests.test("the order, under an account of one's own", by=by, path=path):
+                    assert told(desk.post(url, {**good, **strangers_own}, by=by)) == elsewhere
+        if path != TRANSFERS and not by_path:
+            with subtests.test("hidden and absent read alike", path=path):
+                absent = desk.post(url, good | {"user_id": 10**17}, by="stranger")
+                assert desk.post(url, good, by="stranger").content == absent.content
         if "order_id" in good:
-            with subtests.test("the order, under an account of one's own", by=by):
-                answer = desk.post(url, {**good, "user_id": strangers_own.pk}, by=by)
-                assert told(answer) == (404, "order_not_found")
-    hidden, absent = desk.post(url, good, by="stranger"), desk.post(url, good | {"user_id": 10**17}, by="stranger")
-    if path != "transfers":
-        with subtests.test("hidden and absent read alike"):
-            assert hidden.content == absent.content
-    if "order_id" in good:
-        with subtests.test("the order, under another kind of account"):
-            assert told(desk.post(url, {**good, **desk.at(DEMO)}, by="dealer")) == (404, "order_not_found")
-    assert desk.versions() == versions
+            with subtests.test("the order, under another kind of account", path=path):
+                assert told(desk.post(url, {**good, **desk.at(DEMO)}, by="dealer")) == elsewhere
+        assert desk.versions() == versions
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_key_that_only_reads_does_nothing(desk: Desk, path: str) -> None:
-    url, good = path_of(desk, path), good_body(desk, path)
-    versions = desk.versions()
-
-    assert told(desk.post(url, good, by="reading key")) == (403, "not_permitted")
-    assert told(desk.post(url, good, by="support")) == (403, "not_permitted")
-    assert desk.versions() == versions
+def test_a_key_that_only_reads_does_nothing(desk: Desk, subtests: pytest.Subtests) -> None:
+    for path in PATHS:
+        url, good = made_good(desk, path)
+        versions = desk.versions()
+        for by in ("reading key", "support"):
+            with subtests.test(path=path, by=by):
+                assert told(desk.post(url, good, by=by)) == (403, "not_permitted")
+        assert desk.versions() == versions
 
 
 def test_other_peoples_orders_and_accounts_are_not_shown(desk: Desk, subtests: pytest.Subtests) -> None:
@@ -318,8 +355,10 @@ def test_other_peoples_orders_and_accounts_are_not_shown(desk: Desk, subtests: p
 
 
 def test_methods_and_paths_that_are_not_there_are_told_in_json(desk: Desk, subtests: pytest.Subtests) -> None:
-    for path in [*(path_of(desk, path) for path in PATHS), "/api/auth/login"]:
+    for path in [*(made_good(desk, path)[0] for path in PATHS), "/api/auth/login"]:
         for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+            if (method, path[-10:]) == ("GET", "/transfers"):
+                continue  # that is their list
             with subtests.test(path=path, method=method):
                 answer = desk.client.generic(
                     method, path, b"{}", headers={"Authorization": f"Bearer {desk.tokens['dealer']}"}

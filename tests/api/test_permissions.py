@@ -94,6 +94,7 @@ def table(kind: str, verb: Verb) -> dict[str | None, tuple[int, str]]:
 def test_each_verb_by_everyone(desk: Desk, kind: str, subtests: Any) -> None:
     verbs = [*EVERYWHERE, MONEY, *(ON_STRATEGIES if kind == STRATEGY_PROVIDER else ())]
     for verb in verbs:
+        desk.quote()
         order = verb.order(desk, kind)
         for by, (status, reason) in table(kind, verb).items():
             with subtests.test(path=verb.path, by=by):

@@ -37,6 +37,7 @@ class History:
     def step(self) -> None:
         act = self.dice.choice([self.open, self.open, self.place, self.place, self.close, self.end, self.modify,
                                 self.move, self.record, self.record])  # fmt: skip
+        self.desk.quote()
         act()
 
     def open(self) -> None:
