@@ -8,11 +8,13 @@ from typing import Any
 import psycopg2.errors
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ORDER_VAR
 from django.core.paginator import Paginator
 from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
+from unfold.views import ChangeList
 
 #: How long the database may look for one page.
 PATIENCE_MS = 5_000
@@ -39,6 +41,14 @@ class BoundedPaginator(Paginator):
         return self.counted > self.MOST
 
 
+class NewestFirst(ChangeList):
+    """Whatever the address asks for: any other order would have the database sort the whole table."""
+
+    def get_ordering(self, request: HttpRequest, queryset: "QuerySet[Any]") -> Any:
+        self.params.pop(ORDER_VAR, None)
+        return super().get_ordering(request, queryset)
+
+
 class BoundedList:
     """Mixed into the page of such a table. A search that would take too long ends in a sentence, not in a hang."""
 
@@ -47,10 +57,12 @@ class BoundedList:
     list_per_page = 50
     list_max_show_all = 0
     show_facets = admin.ShowFacets.NEVER  # a count for each choice of each filter
-    #: Any other order would have the database sort the whole table.
     sortable_by: tuple[str, ...] = ()
     list_filter_submit = True
     list_fullwidth = True
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        return NewestFirst
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         try:

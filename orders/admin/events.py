@@ -32,7 +32,7 @@ VERBS = {
 }
 MOST = 200
 #: Journal and orders are stamped by two clocks.
-_CLOCKS_APART = timedelta(minutes=1)
+_CLOCKS_APART = timedelta(hours=1)
 
 
 def entries_of(order: Order) -> list[JournalEntry]:

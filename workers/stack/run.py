@@ -15,8 +15,9 @@ from copytrading.kernel import clock
 from orders.book import connection
 from workers import board
 from workers.readings import ProcessReading
-from workers.stack import folder, logs, output, preparation
+from workers.stack import folder, output, preparation
 from workers.stack.child import Child
+from workers.stack.logs import last_error
 from workers.stack.preparation import Demo
 from workers.stack.processes import processes
 from workers.stack.supervisor import Supervisor
@@ -113,7 +114,7 @@ def _show(console: Console, supervisor: Supervisor, about: list[str]) -> None:
 def _processes(supervisor: Supervisor) -> list[ProcessReading]:
     return [
         ProcessReading(
-            child.process.name, child.pid, int(child.up_s), child.restarts, child.memory(), logs.last_error(child.log)
+            child.process.name, child.pid, int(child.up_s), child.restarts, child.memory(), last_error(child.log)
         )
         for child in supervisor.children
     ]
