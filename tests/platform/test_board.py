@@ -95,9 +95,10 @@ def test_it_is_readable_at_the_widths_terminals_have(traded: Floor, width: int) 
     lines = shown.splitlines()
     assert max(map(len, lines)) <= width
     assert "…" not in shown
-    assert shown.index("recorder") < shown.index("worker_record  ") < shown.index("celery") < shown.index("balance")
+    titles = [line.split("  ")[0] for line in lines if line.startswith(("Book and record", "Workers", "Processes"))]
+    assert titles == ["Book and record", "Workers", "Processes"]
     assert "behind, 1 of 4 accounts" in shown
-    assert "clean, 0." in shown
+    assert "clean, " in shown
     for word in LONG_REASON.split():
         assert word in shown
     beside = any("Book and record" in line and "Quotes" in line for line in lines)
