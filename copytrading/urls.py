@@ -5,11 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.renderers import OpenApiJsonRenderer
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 from rest_framework.renderers import TemplateHTMLRenderer
 
 from accounts import admin_log_in
+from accounts.api.schema import Description
 from orders.api import health, metrics
 
 # The description of the API is for everybody; what it describes asks for a log-in.
@@ -25,7 +25,7 @@ urlpatterns = [
     path("admin/login/", admin_log_in.log_in),
     path("admin/logout/", admin_log_in.log_out),
     path("admin/", admin.site.urls),
-    path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer], **_OPEN), name="schema"),
+    path("api/schema", Description.as_view(), name="schema"),
     path(
         "api/docs",
         SpectacularSwaggerView.as_view(renderer_classes=[TemplateHTMLRenderer], url_name="schema", **_OPEN),

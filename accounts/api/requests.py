@@ -7,12 +7,14 @@ Nothing is taken from the client's words but what an allow-list lets through.
 import re
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
 import structlog
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
+from django.db import DatabaseError, InterfaceError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from structlog.contextvars import bind_contextvars, clear_contextvars
@@ -62,8 +64,10 @@ class RequestContext:
         if isinstance(order, str) and (account := ids.account_of(order)):
             bind_contextvars(order=order, account=str(account))
         match = request.resolver_match
-        if match and "admin" in match.namespaces and request.user.is_authenticated:
-            bind_contextvars(principal=f"user:{request.user.pk}")
+        if match and "admin" in match.namespaces:
+            with suppress(DatabaseError, InterfaceError):  # which the page itself will meet, and tell
+                if request.user.is_authenticated:
+                    bind_contextvars(principal=f"user:{request.user.pk}")
 
 
 def safe_path(path: str) -> str:

@@ -20,6 +20,7 @@ from accounts.models import ApiKey, Role, User
 from copytrading.kernel import clock
 from tests.api.away import postgresql_away
 from tests.fixtures.book import Book
+from tests.fixtures.lines import Lines
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("book")]
 
@@ -349,7 +350,7 @@ def test_log_in_is_put_off_when_tries_cannot_be_counted(client: Client, trader: 
 
 
 def test_no_answer_and_no_log_line_repeats_a_secret(
-    client: Client, trader: User, caplog: pytest.LogCaptureFixture
+    client: Client, trader: User, caplog: pytest.LogCaptureFixture, lines: Lines
 ) -> None:
     with caplog.at_level("DEBUG"):
         token = log_in(client).json()["token"]
@@ -360,3 +361,4 @@ def test_no_answer_and_no_log_line_repeats_a_secret(
     assert b"a-token-typed-wrong" not in unknown.content
     for secret in (PASSWORD, token, "a-wrong-password-typed", "a-token-typed-wrong"):
         assert secret not in caplog.text
+        assert secret not in lines.text.getvalue()

@@ -10,6 +10,7 @@ from accounts.limits import Limit, network, unless_away
 from copytrading.kernel import clock
 from tests.api.away import cache_away
 from tests.fixtures.book import Book
+from tests.fixtures.lines import Lines
 
 pytestmark = pytest.mark.usefixtures("book")
 
@@ -102,7 +103,7 @@ def test_whom_an_address_stands_for(address: str, counted_as: str) -> None:
 
 
 def test_without_a_counter_one_goes_on_and_the_log_says_so_once_a_minute(
-    settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    settings: Any, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
     now: list[float] = []
@@ -120,7 +121,7 @@ def test_without_a_counter_one_goes_on_and_the_log_says_so_once_a_minute(
         assert [count_at(moment_s) for moment_s in (1_000.0, 1_000.9, 1_001.0, 1_030.0, 1_059.0)] == [None] * 5
         # Not at 1,000.9: what just failed is not waited for again at once.
         assert asked == [1_000.0, 1_001.0, 1_030.0, 1_059.0]
-        assert caplog.text.count("nothing_is_limited") == 1
+        assert len(lines.of("nothing_is_limited")) == 1
         assert count_at(1_060.0) is None
-        assert caplog.text.count("nothing_is_limited") == 2
+        assert len(lines.of("nothing_is_limited")) == 2
     assert count_at(1_062.0) == 1

@@ -31,6 +31,7 @@ from tests.accounts.knocking import (
     told,
 )
 from tests.api.away import cache_away, postgresql_away
+from tests.fixtures.lines import Lines
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("book")]
 
@@ -203,12 +204,12 @@ def test_refused_keys_are_named_by_their_prefix_with_what_is_wrong(client: Clien
         assert look(client, secret) == KEPT_OUT
 
     assert [entry[2:] for entry in told("key_refused")] == [
-        (f"key:{revoked.pk}", "not_authenticated", f"ct_{revoked.prefix}_...: revoked"),
-        (f"key:{expired.pk}", "not_authenticated", f"ct_{expired.prefix}_...: expired"),
-        (f"key:{other.pk}", "not_authenticated", f"ct_{other.prefix}_...: wrong secret"),
+        (f"key:{revoked.pk}", "not_authenticated", f"key ct_{revoked.prefix}_...: revoked"),
+        (f"key:{expired.pk}", "not_authenticated", f"key ct_{expired.prefix}_...: expired"),
+        (f"key:{other.pk}", "not_authenticated", f"key ct_{other.prefix}_...: wrong secret"),
         ("", "not_authenticated", "unknown"),
         ("", "not_authenticated", "unknown"),
-        (f"key:{other.pk}", "not_authenticated", f"ct_{other.prefix}_...: its user is switched off"),
+        (f"key:{other.pk}", "not_authenticated", f"key ct_{other.prefix}_...: its user is switched off"),
     ]
     assert "guessed" not in str(list(AuditEntry.objects.values()))
 
@@ -252,7 +253,7 @@ def test_without_a_counter_nothing_is_noted_of_strangers_and_keys_go_on(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_known_key_goes_on_without_postgresql_from_a_new_address_too(
-    client: Client, trader: User, caplog: pytest.LogCaptureFixture
+    client: Client, trader: User, lines: Lines
 ) -> None:
     _, secret = issue(trader)
     path = "/api/orders/not-an-order"  # answered without PostgreSQL once the principal is known
@@ -263,7 +264,7 @@ def test_a_known_key_goes_on_without_postgresql_from_a_new_address_too(
         assert answer.json()["reason"] == "order_not_found"
 
     assert len(told("key_used")) == 1
-    assert "audit_entry_not_written" in caplog.text
+    assert lines.of("audit_entry_not_written")
 
 
 def test_an_entry_knows_the_request_it_was_written_in(db: None) -> None:

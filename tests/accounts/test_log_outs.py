@@ -99,7 +99,7 @@ def test_who_replaces_the_own_password_stays_where_that_was_done(client: Client,
 @pytest.mark.parametrize(
     "form",
     [
-        {"usable_password": "true", "password1": NEW, "password2": NEW},
+        {"usable_password": "true", "password1": NEW, "password2": NEW, "why": "new"},
         {"usable_password": "false", "unset-password": "1"},
     ],
 )
@@ -151,7 +151,14 @@ def test_what_leaves_the_password_as_it_is_ends_nothing(client: Client, dealer: 
 
 
 def test_a_new_user_changes_no_password(administrator: Client) -> None:
-    form = {"username": "dan", "role": "support", "usable_password": "true", "password1": NEW, "password2": NEW}
+    form = {
+        "username": "dan",
+        "role": "support",
+        "usable_password": "true",
+        "password1": NEW,
+        "password2": NEW,
+        "why": "new",
+    }
     assert administrator.post(reverse("admin:accounts_user_add"), form).status_code == 302
     assert told("change_password") == []
 
@@ -181,7 +188,7 @@ def test_who_is_switched_off_is_out_at_once_and_stays_out_when_switched_on_again
 ) -> None:
     token, key = token_of(client, "dora"), key_of(dealer)
     assert [look(client, each) for each in (token, key)] == [LET_IN] * 2
-    form = {"username": "dora", "role": "dealer", "api_keys-TOTAL_FORMS": 1, "api_keys-INITIAL_FORMS": 1}
+    form = {"username": "dora", "role": "dealer", "api_keys-TOTAL_FORMS": 1, "api_keys-INITIAL_FORMS": 1, "why": "left"}
     page = reverse("admin:accounts_user_change", args=[dealer.pk])
 
     assert administrator.post(page, form).status_code == 302

@@ -32,6 +32,7 @@ from tests.accounts.knocking import (
     told,
 )  # fmt: skip
 from tests.api.away import cache_away
+from tests.fixtures.lines import Lines
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("book")]
 
@@ -197,15 +198,13 @@ def test_while_nobody_counts_requests_go_on(client: Client, trader: User, settin
     assert told("token_refused") == []
 
 
-def test_the_log_tells_once_who_asks_too_much(
-    client: Client, trader: User, settings: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_tells_once_who_asks_too_much(client: Client, trader: User, settings: Any, lines: Lines) -> None:
     settings.API_RATE = 1
     with time_machine.travel(NOON, tick=False):
         token = token_of(client)
         for _ in range(15):
             look(client, token)
-    assert caplog.text.count("requests_throttled") == 1
+    assert len(lines.of("requests_throttled")) == 1
 
 
 def test_every_view_that_knows_its_principal_is_throttled(client: Client, trader: User, settings: Any) -> None:

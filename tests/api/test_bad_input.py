@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from knox.models import AuthToken
 
 from accounts.api.principals import principals
@@ -294,6 +295,7 @@ def test_nobody_gets_in_without_a_valid_token(desk: Desk, subtests: pytest.Subte
         versions = desk.versions()
         for by in (None, *bad):
             for body in (good, b"{", b"x" * 100_000):
+                cache.clear()  # an address that sends too many of them is told so instead
                 with subtests.test(by=by, path=path):
                     assert told(desk.post(url, body, by=by)) == (401, "not_authenticated")
         assert desk.versions() == versions

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.core.cache import cache
 
 from accounts.api.principals import principals
 from copytrading.kernel.ids import COPY_FOLLOWER, LIVE, STRATEGY_PROVIDER
@@ -88,7 +89,11 @@ def paths(desk: Desk) -> dict[str, str]:
 
 
 def good_for(desk: Desk, path: str, name: str) -> str:
-    values = {**GOOD, **desk.at(LIVE), "cursor": next(cursor for cursor, lists in CURSORS.items() if path in lists)}
+    values = {
+        **GOOD,
+        **desk.at(LIVE),
+        "cursor": next((cursor for cursor, lists in CURSORS.items() if path in lists), ""),
+    }
     if path == "/api/accounts":
         values["status"] = "active"
     return str(values[name])
@@ -152,6 +157,7 @@ def test_nobody_reads_without_a_valid_token(desk: Desk, paths: dict[str, str], s
     principals.clear()
     for by in (None, *bad):
         for path in paths.values():
+            cache.clear()  # an address that sends too many of them is told so instead
             with subtests.test(by=by, path=path):
                 assert told(desk.get(path, by=by)) == (401, "not_authenticated")
                 assert told(desk.get(f"{path}?balance=1", by=by)) == (401, "not_authenticated")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from accounts.admin_links import order_link
 from copytrading.kernel.ids import KINDS, LIVE, AccountRef
 from orders.admin.actions import ACTIONS
 from orders.admin.links import account_link, act_url
@@ -61,7 +62,7 @@ def test_live_orders_are_shown_with_their_prices_of_now(office: Office) -> None:
     row = shown[resting]
     assert (row.price, row.now, row.profit, row.expires) == ("1.09800", "1.10130", "–", "2100-01-31 12:00:00")
     page = answer.content.decode()
-    assert f'href="/admin/orders/order/{opened}/change/"' in page
+    assert order_link(opened) in page
 
 
 def test_the_record_stands_beside_and_what_it_lacks_is_marked(office: Office) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from accounts.admin_links import order_link
 from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, STRATEGY_PROVIDER
 from orders.admin.actions import ACTIONS, ON_ORDER
 from orders.book.codec import from_json
@@ -109,7 +110,7 @@ def test_an_order_is_opened_and_the_audit_log_has_it(office: Office) -> None:
     (order,) = office.state().orders.values()
     assert (order.side, order.lots, order.open_price, order.status) == ("BUY", D("0.5"), D("1.1003"), "OPEN")
     assert (order.stop_loss, order.take_profit, order.principal) == (D("1.09"), D("1.2"), office.principal())
-    assert f'Opened BUY 0.5 EURUSD at 1.1003: <a href="/admin/orders/order/{order.order_id}/change/"' in told(answer)
+    assert f"Opened BUY 0.5 EURUSD at 1.1003: {order_link(order.order_id)}" in told(answer)
     (noted,) = office.noted()
     assert noted.before is None
     assert (noted.after["order_id"], noted.after["open_price"]) == (order.order_id, "1.1003")

@@ -21,6 +21,7 @@ from tests.accounts import rows
 from tests.api.away import redis_away
 from tests.fixtures.contents import nothing_done
 from tests.fixtures.desk import EXECUTE, Desk
+from tests.fixtures.lines import Lines
 from tests.fixtures.outage import without_database
 
 BUY = {"symbol": "EURUSD", "order_type": "BUY", "order_quantity": "0.5"}
@@ -266,16 +267,14 @@ def test_without_the_ledger_nothing_is_halted_and_the_page_says_so(desk: Desk, s
     assert HaltRecord.objects.filter(lifted_at=None).count() == 1
 
 
-def test_without_postgresql_a_halt_is_in_force_and_stands_in_the_process_log(
-    desk: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_postgresql_a_halt_is_in_force_and_stands_in_the_process_log(desk: Desk, lines: Lines) -> None:
     with without_database():
         assert halts.halt(Halt("platform", True, "fire"), "console:root") is None
         assert halts.lift("platform", "console:root", "it was a drill")
         halts.halt(Halt("platform", True, "fire after all"), "console:root")
     assert buy(desk) == (409, "trading_halted")
     assert AuditEntry.objects.count() == 0
-    told: list[Any] = [record.msg for record in caplog.records if "audit_entry_not_written" in str(record.msg)]
+    told = lines.of("audit_entry_not_written")
     acts = [(each["entry"]["principal"], each["entry"]["action"], each["entry"]["reason"]) for each in told]
     assert acts == [
         ("console:root", "halt", "fire"),

@@ -92,7 +92,7 @@ def test_an_order_page_tells_what_was_asked_and_what_happened(traded: Traded) ->
     told = words(logged_in("support").get(page_of(traded.order)))
     for line in (
         f"Account {traded.order.account}", "Status CLOSED", "Flow local", "Order type BUY", "Lots 0.5",
-        f"By trader {traded.trader}", "Lots filled 0.5", "Open now 0", "Opened at 1.1003", "Closed at 1.0999",
+        f"By trader {traded.trader}", "Lots filled 0.5", "Lots open now 0", "Opened at 1.1003", "Closed at 1.0999",
         "Stop loss 1.09", "Stop loss set setting 1, counts from 20", "Profit -20 USD", "Commission 0 USD",
         "Commission terms 0 per lot, both",
     ):  # fmt: skip
@@ -130,7 +130,7 @@ def test_an_order_page_leads_to_whatever_belongs_to_it(traded: Traded) -> None:
 def test_a_resting_order_says_where_it_rests_and_what_is_missing(traded: Traded) -> None:
     told = words(logged_in("support").get(page_of(traded.resting)))
     for line in (
-        "Status PENDING", "Rests at 1.098", "PENDING 0.5 lots, at 1.098",
+        "Status PENDING", "Resting at 1.098", "PENDING 0.5 lots, at 1.098",
         "Nothing was filled. Each fill, in or out, would stand here", "No money moved.",
     ):  # fmt: skip
         assert line in told, line

@@ -71,6 +71,8 @@ def test_it_arrives(floor: Floor) -> None:
         },
         "destination": demo,
         "state": "arrived",
+        "balance": "8765.44",
+        "credit": "0",
     }
     assert balances(floor) == (D("8765.44"), D("11234.56"))
     assert floor.state(LIVE).under_way == {}

@@ -123,8 +123,9 @@ def test_a_half_made_database_folder_is_made_again(folder: Path) -> None:
 
 
 OWNER = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
 from copytrading import embedded
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it ignored
 with embedded.servers(pathlib.Path(sys.argv[1])):
     print("up", flush=True)
     time.sleep(600)

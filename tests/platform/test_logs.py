@@ -443,11 +443,7 @@ def test_one_order_is_found_in_the_lines_of_all_who_dealt_with_it(
     watch.tick("1.0890", "1.0892")
     RecordWorker("here-1").run(once=True)
 
-    story = [
-        (line["event"], line.get("verb"), line.get("principal"))
-        for line in lines
-        if order in json.dumps(line)
-    ]
+    story = [(line["event"], line.get("verb"), line.get("principal")) for line in lines if order in json.dumps(line)]
     trader = f"user:{user_id(desk, 'trader')}"
     assert story == [
         ("command", "place", trader),

@@ -9,8 +9,8 @@ from accounts.api.schema import reasons_table
 PAGE = """# Reasons
 
 Every refusal, by API, admin, queues and statistics, has one of these names. HTTP is the status the API answers with;
-where trying again may help, the answer has a `Retry-After` header. When several apply, the earlier in this table is given.
-This page is what `manage.py reasons` prints.
+where trying again may help, the answer has a `Retry-After` header. When several apply, the earlier in this table is
+given. This page is what `manage.py reasons` prints.
 
 """
 
