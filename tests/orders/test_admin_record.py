@@ -92,7 +92,7 @@ def test_an_order_page_tells_what_was_asked_and_what_happened(traded: Traded) ->
     told = words(logged_in("support").get(page_of(traded.order)))
     for line in (
         f"Account {traded.order.account}", "Status CLOSED", "Flow local", "Order type BUY", "Lots 0.5",
-        f"By trader {traded.trader}", "Lots filled 0.5", "Lots open now 0", "Opened at 1.1003", "Closed at 1.0999",
+        f"By trader {traded.trader}", "Lots filled 0.5", "Lots open now 0", "Open price 1.1003", "Close price 1.0999",
         "Stop loss 1.09", "Stop loss set setting 1, counts from 20", "Profit -20 USD", "Commission 0 USD",
         "Commission terms 0 per lot, both",
     ):  # fmt: skip
