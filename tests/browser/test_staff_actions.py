@@ -167,7 +167,7 @@ def test_a_refusal_stands_at_the_form_and_cancel_leads_back(counter: Callable[[s
 def test_the_page_follows_the_book(counter: Callable[[str], Counter], desk: Desk) -> None:
     desk.buy(lots="1")
     at = counter("support")
-    profit = at.page.locator(".desk-figure", has_text="Floating profit")
+    profit = at.page.locator(".desk-amount", has_text="Floating profit")
     expect(profit).to_contain_text("-40.00")
     desk.quote("1.1013", "1.1015")
     expect(profit).to_contain_text("90.00", timeout=15_000)
