@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Env:
-    """Every setting that comes from outside. A field's variable is its name in capitals; docs/operations.md has a table of them."""
+    """Every setting that comes from outside. A variable is a field in capitals; docs/operations.md has the table."""
 
     web_port: int
     bind: str

@@ -16,7 +16,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import trail
-from accounts.admin_access import ByRole, plain
+from accounts.admin.access import ByRole, plain
 from accounts.api import fields as api
 from accounts.models import ACCOUNT_MODELS, AccountStatus, TradingAccount
 from orders.admin import live, recent

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.admin_access import configures, deals
+from accounts.admin.access import configures, deals
 from orders.admin import action_forms as forms
 from orders.admin import shown
 from orders.admin.links import account_link, order_link

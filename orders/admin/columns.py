@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.utils import display_for_label
 
-from accounts.admin_access import exactly
-from accounts.admin_links import account_link, order_link, principal_link
+from accounts.admin.access import exactly
+from accounts.admin.links import account_link, order_link, principal_link
 from accounts.models import rows_of
 from copytrading.kernel import decimals
 from copytrading.kernel.ids import AccountRef

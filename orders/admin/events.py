@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from accounts.admin_access import exactly
-from accounts.admin_links import link, names_of, principal_link
+from accounts.admin.access import exactly
+from accounts.admin.links import link, names_of, principal_link
 from orders.admin import columns
 from orders.admin.panels import Panel
 from orders.book import codec

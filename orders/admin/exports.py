@@ -15,7 +15,7 @@ from import_export.resources import ModelResource, modelresource_factory
 from unfold.contrib.import_export.forms import ExportForm
 
 from accounts import trail
-from accounts.admin_access import looks, who
+from accounts.admin.access import looks, who
 from copytrading.kernel import decimals
 from orders.admin.spreadsheet import Spreadsheet
 

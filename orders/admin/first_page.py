@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounts.admin_access import exactly
-from accounts.admin_links import account_link, link, names_of, order_link, principal_link, subject_link
+from accounts.admin.access import exactly
+from accounts.admin.links import account_link, link, names_of, order_link, principal_link, subject_link
 from accounts.models import ACCOUNT_MODELS, AuditEntry
 from accounts.models import Halt as HaltRecord
 from copytrading.kernel import clock

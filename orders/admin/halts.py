@@ -19,7 +19,7 @@ from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from accounts.admin_access import ReadOnly, deals
+from accounts.admin.access import ReadOnly, deals
 from accounts.models import Halt, User
 from copytrading.kernel import clock
 from copytrading.kernel.errors import LedgerUnavailable

@@ -8,9 +8,9 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from accounts.admin_access import exact, moment, words
-from accounts.admin_links import link, names_of, order_link
-from accounts.admin_lists import TimeRange, one_of
+from accounts.admin.access import exact, moment, words
+from accounts.admin.links import link, names_of, order_link
+from accounts.admin.lists import TimeRange, one_of
 from orders.admin import columns, events
 from orders.admin.pages import RecordAdmin, deals_panel, transfers_panel
 from orders.admin.panels import Panel

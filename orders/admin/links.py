@@ -3,7 +3,7 @@
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from accounts.admin_links import account_link, order_link
+from accounts.admin.links import account_link, order_link
 from accounts.models import ACCOUNT_MODELS
 from copytrading.kernel.ids import AccountRef
 

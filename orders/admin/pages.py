@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from accounts.admin_access import ReadOnly, exactly
-from accounts.admin_links import account_link, link, order_link
-from accounts.admin_lists import BoundedList
+from accounts.admin.access import ReadOnly, exactly
+from accounts.admin.links import account_link, link, order_link
+from accounts.admin.lists import BoundedList
 from copytrading.kernel.decimals import text
 from orders.admin import columns, search
 from orders.admin.panels import Panel

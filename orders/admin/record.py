@@ -7,9 +7,9 @@ from django.contrib import admin
 from django.db.models import Q
 from unfold.decorators import display
 
-from accounts.admin_access import exact, moment, plain, words
-from accounts.admin_links import subject_link
-from accounts.admin_lists import TimeRange, one_of
+from accounts.admin.access import exact, moment, plain, words
+from accounts.admin.links import subject_link
+from accounts.admin.lists import TimeRange, one_of
 from accounts.models import Currency, Instrument
 from copytrading.kernel.decimals import text
 from orders.admin import columns, search

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.admin_links import order_link
+from accounts.admin.links import order_link
 from copytrading.kernel.ids import KINDS, LIVE, AccountRef
 from orders.admin.actions import ACTIONS
 from orders.admin.links import account_link, act_url

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.admin_links import order_link
+from accounts.admin.links import order_link
 from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, STRATEGY_PROVIDER
 from orders.admin.actions import ACTIONS, ON_ORDER
 from orders.book.codec import from_json

@@ -13,7 +13,7 @@ from django.db.models import Func, TextField, Value
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts import admin_lists
+from accounts.admin import lists as admin_lists
 from accounts.models import AuditEntry
 from orders.admin import exports
 from orders.admin.record import OrderAdmin

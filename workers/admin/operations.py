@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError as BrokerAway
 from redis.exceptions import RedisError
 
 from accounts import trail
-from accounts.admin_access import deals
+from accounts.admin.access import deals
 from orders import readiness
 from orders.book import work
 from orders.book.connection import glance_ledger, glance_market

@@ -10,8 +10,8 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from accounts.admin_access import ByRole, configures, moment
-from accounts.admin_reasons import Noted
+from accounts.admin.access import ByRole, configures, moment
+from accounts.admin.reasons import Noted
 
 admin.site.unregister([ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule])
 

@@ -1,4 +1,4 @@
-"""Terms and halts, as the broker's staff see them; people and the audit log stand beside this file."""
+"""Terms, as the broker's staff see and change them: groups, instruments, offers, currencies."""
 
 from typing import Any
 
@@ -12,17 +12,10 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import admin_log, admin_people, hours
-from accounts.admin_access import ByRole, PlainNumbers, plain
-from accounts.admin_reasons import Reasoned, TermsAdmin, note, values_of
-from accounts.models import (
-    Currency,
-    Group,
-    GroupInstrument,
-    Instrument,
-)
-
-__all__ = ["admin_log", "admin_people"]
+from accounts import hours
+from accounts.admin.access import ByRole, PlainNumbers, plain
+from accounts.admin.reasons import Reasoned, TermsAdmin, note, values_of
+from accounts.models import Currency, Group, GroupInstrument, Instrument
 
 # Django's groups of permissions grant nothing here: the role decides.
 admin.site.unregister(auth.Group)

@@ -11,9 +11,9 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from accounts.admin_access import ReadOnly, exact, moment, words
-from accounts.admin_links import names_of, principal_link, subject_link
-from accounts.admin_lists import BoundedList, TimeRange, one_of
+from accounts.admin.access import ReadOnly, exact, moment, words
+from accounts.admin.links import names_of, principal_link, subject_link
+from accounts.admin.lists import BoundedList, TimeRange, one_of
 from accounts.models import AuditEntry, User
 from accounts.trail import DONE
 

@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import catalogue, trail
-from accounts.admin_access import ByRole, PlainNumbers, who
+from accounts.admin.access import ByRole, PlainNumbers, who
 from copytrading.kernel import decimals
 
 LONGEST_REASON = 200

@@ -23,8 +23,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.admin_access import ByRole, ReadOnly, configures, moment
-from accounts.admin_reasons import Noted, ReasonField, note, values_of
+from accounts.admin.access import ByRole, ReadOnly, configures, moment
+from accounts.admin.reasons import Noted, ReasonField, note, values_of
 from accounts.models import ApiKey, Role, Scope, User
 from copytrading.kernel import clock
 
