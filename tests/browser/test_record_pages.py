@@ -14,7 +14,7 @@ def test_support_walks_from_an_account_to_the_journal_by_links(log_in: LogIn, de
     account, order = desk.accounts[LIVE].ref, desk.buy(stop_loss="1.0900")
     record([account])
     page = log_in("support")
-    page.locator("a[href=\"/admin/accounts/liveaccount/\"]").first.click()
+    page.locator('a[href="/admin/accounts/liveaccount/"]').first.click()
     page.get_by_role("link", name=account.number).click()
     expect(page).to_have_url(f"{page.url.split('/admin')[0]}{account_url(account)}")
     expect(page.get_by_role("link", name="Deposit")).to_have_count(0)
