@@ -8,7 +8,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable
-from xml.sax.saxutils import escape
+from html import escape
 
 import tablib
 from import_export.formats.base_formats import Format
