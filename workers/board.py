@@ -92,7 +92,7 @@ def line(readings: Readings | None) -> str:
             headline(readings).what,
             _activity(readings),
             f"waiting: {waiting or 'nothing known'}",
-            f"record {span(readings.record_lag_s)} behind",
+            f"record {span(readings.recorder_lag_s)} behind",
             *([f"{readings.dead} dead letters"] if readings.dead else []),
             *([f"{len(readings.halts)} halts"] if readings.halts else []),
             f"{len(readings.quotes)} instruments" + ("" if freshest is None else f", last tick {span(freshest)} ago"),
@@ -142,8 +142,8 @@ def _record(readings: Readings) -> Table:
     table = _table("Book and record", "", "")
     table.columns[1].no_wrap, table.columns[1].max_width = False, _LONGEST_VALUE
     backlog = readings.backlog
-    lag = f"{span(readings.record_lag_s)} behind, {backlog.behind} of {backlog.accounts} accounts"
-    table.add_row("recorder", lag if backlog.behind else f"up to date, {backlog.accounts} accounts")
+    lag = f"{span(readings.recorder_lag_s)} behind, {backlog.behind} of {backlog.accounts} accounts"
+    table.add_row("recorder", lag if readings.recorder_lag_s else f"up to date, {backlog.accounts} accounts")
     for each in readings.queues:
         waiting = f"{each.waiting} waiting, oldest {span(each.oldest_s)}" if each.waiting else "nothing waiting"
         told = f"{waiting}, {each.dead} dead letters"

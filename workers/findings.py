@@ -135,9 +135,8 @@ def _lost(readings: Readings) -> Iterator[Finding]:
 
 
 def _record(readings: Readings) -> Iterator[Finding]:
-    if readings.record_lag_s > LAG_S:
-        behind = f"{readings.backlog.behind} of {readings.backlog.accounts} accounts"
-        what = f"The record is {span(readings.record_lag_s)} behind the book, in {behind}."
+    if readings.recorder_lag_s > LAG_S:
+        what = f"The record is {span(readings.recorder_lag_s)} behind the book."
         yield Finding(
             Gravity.WARNING, what, "It catches up once PostgreSQL and worker_record are up; dead letters hold it up."
         )

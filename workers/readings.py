@@ -21,6 +21,7 @@ from copytrading.kernel.ids import AccountRef
 from orders import readiness
 from orders.book import codec, guard, keys, quotes, work
 from orders.book.connection import Call, glance_ledger, glance_market
+from orders.looking import lag
 from orders.looking.backlog import Backlog, backlog
 from orders.models import AuditReport, Deal, Order
 from orders.readiness import Readiness
@@ -33,8 +34,10 @@ WINDOW_S = 10
 MOST_ACCOUNTS = 8
 MOST_DEALS = 8
 MOST_AUDITS = 5
-#: What takes a look at every account is done this often, however often the rest is read.
+#: What takes a look at every account is done this often, however often the rest is read, and seldomer where it
+#: takes long: it may cost one part in WALK_SHARE of the time.
 WALK_EVERY_S = 5.0
+WALK_SHARE = 20
 #: The action under which the audit log has who asked for an audit.
 AUDIT = "audit"
 PROCESSES_LIFE_S = 20
@@ -49,16 +52,6 @@ class AccountReading:
     open_orders: int
     equity: str = ""
     level: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueReading:
-    """`oldest_s` is how long the first entry has been waiting."""
-
-    name: str
-    waiting: int
-    oldest_s: float
-    dead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +105,8 @@ class Readings:
     accounts: Sequence[AccountReading] = ()
     audits: Sequence[AuditReport] = ()
     audit_asked_at: datetime | None = None
-    queues: Sequence[QueueReading] = ()
+    queues: Sequence[lag.Queue] = ()
+    recorder_lag_s: float = 0.0
     halts: Sequence[Halt] = ()
     backlog: Backlog = field(default_factory=Backlog)
     quotes: Sequence[QuoteReading] = ()
@@ -134,11 +128,6 @@ class Readings:
         workers = self.ready.checks.get("workers")
         return workers.facts.get("missing", ()) if workers else ()
 
-    @property
-    def record_lag_s(self) -> float:
-        """How far the record is behind the book."""
-        return max(0, clock.to_ms(self.at) - self.backlog.oldest_ms) / 1_000 if self.backlog.oldest_ms else 0.0
-
 
 class Reader:
     """Remembers what changes seldom, and what it showed last of a part that is away."""
@@ -147,7 +136,7 @@ class Reader:
         self._last = Readings()
         self._terms: Catalogue | None = None
         self._entered: list[tuple[AccountRef, int]] = []
-        self._listed_at = self._walked_at = float("-inf")
+        self._list_at = self._walk_at = float("-inf")
 
     def take(self) -> Readings:
         taken = Readings(**{each.name: getattr(self._last, each.name) for each in fields(Readings)})
@@ -179,9 +168,10 @@ class Reader:
         taken.accounts = [AccountReading(account, "", 0) for account in _busiest()]
         taken.audits = list(AuditReport.objects.all()[:MOST_AUDITS])
         taken.audit_asked_at = _asked_since(taken.audits)
-        if clock.monotonic() - self._listed_at >= WALK_EVERY_S:
+        if clock.monotonic() >= self._list_at:
+            began = clock.monotonic()
             self._terms, self._entered = catalogue.load(0), guard.entered_accounts()
-            self._listed_at = clock.monotonic()
+            self._list_at = _next_walk(began)
 
     def _read_ledger(self, taken: Readings) -> None:
         book = glance_ledger()
@@ -194,11 +184,13 @@ class Reader:
             AccountReading(reading.account, balance or "-", int(orders or 0))
             for reading, balance, orders in zip(taken.accounts, answers[::2], answers[1::2], strict=True)
         ]
-        taken.queues = [_queue(name, book.run(_queue_calls(name))) for name in work.QUEUES]
+        taken.queues = [lag.queue(book, name) for name in work.QUEUES]
+        taken.recorder_lag_s = lag.recorder_lag_s(book)
         taken.halts = halts.in_force(book)
-        if clock.monotonic() - self._walked_at >= WALK_EVERY_S:
+        if clock.monotonic() >= self._walk_at:
+            began = clock.monotonic()
             taken.backlog = backlog(book, self._entered)
-            self._walked_at = clock.monotonic()
+            self._walk_at = _next_walk(began)
 
     def _read_market(self, taken: Readings) -> None:
         client = glance_market()
@@ -220,6 +212,11 @@ def tell_processes(processes: Sequence[ProcessReading]) -> None:
     glance_market().set(key, told, ex=PROCESSES_LIFE_S)
 
 
+def _next_walk(began: float) -> float:
+    ended = clock.monotonic()
+    return ended + max(WALK_EVERY_S, (ended - began) * WALK_SHARE)
+
+
 def _busiest() -> list[AccountRef]:
     """The accounts of the last deals, then those that were opened first."""
     last = Deal.objects.values_list("account", flat=True)[:200]
@@ -235,21 +232,6 @@ def _asked_since(audits: Sequence[AuditReport]) -> datetime | None:
     """When somebody last asked for an audit, unless one has ended since then."""
     asked = AuditEntry.objects.filter(action=AUDIT).values_list("at", flat=True).first()
     return asked if asked and not (audits and audits[0].at > asked) else None
-
-
-def _queue_calls(name: str) -> list[Call]:
-    queue, dead = keys.queue(name), keys.dead_letters(name)
-    return [
-        (queue, ("XLEN", queue)),
-        (queue, ("XRANGE", queue, "-", "+", "COUNT", 1)),
-        (dead, ("XLEN", dead)),
-    ]
-
-
-def _queue(name: str, answers: Sequence[Any]) -> QueueReading:
-    waiting, first, dead = answers
-    entered_ms = int(str(first[0][0]).split("-")[0]) if first else clock.now_ms()
-    return QueueReading(name, waiting, max(0, clock.now_ms() - entered_ms) / 1_000, dead)
 
 
 def _quotes(client: redis.Redis, known: Catalogue) -> list[QuoteReading]:

@@ -22,7 +22,7 @@ from accounts import catalogue
 from accounts.terms import Catalogue
 from copytrading.kernel import clock
 from copytrading.kernel.errors import LedgerUnavailable
-from orders.book import guard, keys, quotes, terms
+from orders.book import guard, keys, quotes, terms, work
 from orders.book.connection import ReplyLost, market, unguarded_ledger
 from orders.looking import lag
 from orders.models import AuditReport
@@ -30,7 +30,6 @@ from orders.readiness import AWAY, WORKERS
 from orders.rules.hours import market_open
 
 DEADLINE_S = 3.0
-QUEUES: Final = ("record",)
 PARTS: Final = ("ledger", "market", "database")
 _readers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="gauges")
 _log = structlog.get_logger(__name__)
@@ -75,7 +74,7 @@ def _ledger() -> Gauges:
     waiting = _gauge("queue_waiting", "Messages waiting for a worker, those under way included.", "queue")
     oldest = _gauge("queue_oldest_seconds", "How long the oldest message of a queue has been waiting.", "queue")
     dead = _gauge("dead_letters", "Messages that failed too often and wait for somebody to look at them.", "queue")
-    for name in QUEUES:
+    for name in work.QUEUES:
         state = lag.queue(book, name)
         waiting.add_metric([name], state.waiting)
         oldest.add_metric([name], state.oldest_s)

@@ -11,14 +11,14 @@ from orders.verbs.attempt import Gathered, Needs, gather
 
 
 def valued(account: AccountRef) -> tuple[Gathered, Valuation | Rejection] | Rejection:
-    """What the book holds, and what it is worth; without the prices it takes, why there is no worth.
+    """What the book holds, and what it is worth; without the prices and terms it takes, why there is no worth.
 
     A Rejection alone means that the account itself can't be shown. Raises LedgerUnavailable.
     """
     gathered = _gathered(account, prices=True)
     if isinstance(gathered, Gathered):
         return gathered, measure(gathered.state.portfolio, gathered.desk)
-    if gathered.reason is not Reason.no_price:
+    if gathered.reason not in (Reason.no_price, Reason.missing_group_data):
         return gathered
     unpriced = without_prices(account)
     return unpriced if isinstance(unpriced, Rejection) else (unpriced, gathered)
@@ -52,7 +52,7 @@ def order_in_book(account: AccountRef, order_id: str) -> Order | None:
 
 
 def _gathered(account: AccountRef, *, prices: bool) -> Gathered | Rejection:
-    gathered = gather(account, "", Needs(all_orders=True, prices=prices))
+    gathered = gather(account, "", Needs(all_orders=True, prices=prices, terms=prices))
     if isinstance(gathered, Gathered | Rejection):
         return gathered
     raise InvariantBroken(f"{account}: a look without a command found a stored answer; report this with the request")

@@ -143,6 +143,7 @@ def events(order: Order) -> list[Entry]:
     told = {entry.version: entry for entry in _tail([account]) if _concerns(entry, order.order_id)}
     rows = models.JournalEntry.objects.filter(
         account=order.account,
+        version__lte=order.version,
         at__gte=clock.from_ms(order.created_at_ms - _CLOCKS_APART_MS),
         body__contains=f'"{order.order_id}"',
     )

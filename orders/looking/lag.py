@@ -18,6 +18,7 @@ LOOKED_BEHIND = 100
 class Queue:
     """`oldest_s` is how long the first entry has been waiting, 0 when none is."""
 
+    name: str
     waiting: int
     oldest_s: float
     dead: int
@@ -32,7 +33,7 @@ def queue(book: Ledger, name: str) -> Queue:
     ]
     waiting, first, buried = book.run(calls)
     entered_ms = int(str(first[0][0]).partition("-")[0]) if first else clock.now_ms()
-    return Queue(int(waiting), _seconds_since(entered_ms), int(buried))
+    return Queue(name, int(waiting), _seconds_since(entered_ms), int(buried))
 
 
 def recorder_lag_s(book: Ledger) -> float:

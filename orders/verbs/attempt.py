@@ -82,12 +82,16 @@ Decide = Callable[[Gathered], Decision | Rejection]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a verb wants read: orders by id (or all live ones), symbols beside those held, prices or none."""
+    """What is to be read: orders by id (or all live ones), symbols beside those held, prices or none.
+
+    Whoever only looks can do without the `terms` of what the account holds; nobody decides without them.
+    """
 
     orders: tuple[str, ...] = ()
     all_orders: bool = False
     symbols: tuple[str, ...] = ()
     prices: bool = True
+    terms: bool = True
 
 
 def attempt(command: Command, decide: Decide, needs: Needs, *, identity: str = "") -> Done | Rejection:
@@ -146,7 +150,8 @@ def gather(account: AccountRef, named: str, needs: Needs) -> Gathered | StoredAn
     ordered = {order.symbol for order in state.orders.values()}
     wanted = {*needs.symbols, *ordered, *state.portfolio.exposures}
     terms = {symbol: found for symbol in wanted if (found := catalogue.terms.get((group.name, symbol)))}
-    if missing := sorted({*state.portfolio.exposures, *(ordered if needs.prices else ())} - terms.keys()):
+    held = {*state.portfolio.exposures, *(ordered if needs.prices else ())} if needs.terms else set()
+    if missing := sorted(held - terms.keys()):
         return Rejection(
             Reason.missing_group_data, f"group {group.name} lacks terms for {', '.join(missing)}, which {account} has"
         )

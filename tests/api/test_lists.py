@@ -374,7 +374,11 @@ def test_live_orders_are_listed_though_nobody_can_say_what_they_are_worth(desk: 
     renew()
 
     assert rows(desk, "/api/orders", **desk.at(LIVE), status="OPEN,PENDING") == newest_first([order, resting])
-    assert refused(desk.get(account_path(desk, LIVE))) == (422, "missing_group_data")
+    account = desk.get(account_path(desk, LIVE)).json()["account"]
+    assert (account["balance"], account["equity"], account["unpriced"]) == ("10000", None, "missing_group_data")
+    assert account in [{**each, "as_of": account["as_of"]} for each in rows(desk, "/api/accounts")]
+    refusal = desk.post(CLOSE, {**desk.at(LIVE), "order_id": order["order_id"]})
+    assert refused(refusal) == (422, "missing_group_data")
 
 
 def test_an_account_that_was_lost_lists_no_live_orders_rather_than_none(desk: Desk) -> None:

@@ -10,12 +10,13 @@ from rich.console import Console
 
 from copytrading.env import BASE_DIR
 from orders.book import connection, keys
+from orders.looking.lag import Queue
 from orders.rules.halts import Halt
 from orders.verbs import halt as halts
 from tests.fixtures.floor import Floor
 from tests.fixtures.waiting import eventually
 from workers import board, tasks
-from workers.readings import ProcessReading, QueueReading, Reader, Readings, tell_processes
+from workers.readings import ProcessReading, Reader, Readings, tell_processes
 
 PROCESSES = [ProcessReading("web", 4711, 75, 0, 88_000_000), ProcessReading("celery", None, 0, 3, 0)]
 LONG_REASON = "the liquidity bridge is being replaced and nobody knows yet when it will be back in full"
@@ -124,8 +125,8 @@ def test_workers_are_shown_by_their_heartbeats(traded: Floor) -> None:
 
 
 def test_dead_letters_are_told() -> None:
-    assert "2 dead letters" in board.line(Readings(queues=[QueueReading("record", 0, 0.0, 2)]))
-    assert "dead letters" not in board.line(Readings(queues=[QueueReading("record", 0, 0.0, 0)]))
+    assert "2 dead letters" in board.line(Readings(queues=[Queue("record", 0, 0.0, 2)]))
+    assert "dead letters" not in board.line(Readings(queues=[Queue("record", 0, 0.0, 0)]))
 
 
 def test_before_the_first_reading_nothing_is_claimed() -> None:
