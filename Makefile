@@ -1,7 +1,7 @@
 # Two commands matter: `make run` and `make test`. `make help` lists the others.
 
 .DEFAULT_GOAL := help
-.PHONY: help run reset test test-servers check lint types imports migrations security clean
+.PHONY: help run reset test test-servers bench check lint types imports migrations security clean
 
 # The first Python that is new enough; another one: make run PYTHON=/path/to/python
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
@@ -30,13 +30,16 @@ test-servers: $(VENV)/tools ## Run all tests on the servers that DATABASE_URL, R
 		if [ -z "$$(printenv $$name)" ]; then echo "Set $$name first: this runs the tests on servers that you give."; exit 2; fi; done
 	@$(BIN)/python -m pytest $(ARGS)
 
+bench: $(VENV)/tools ## Measure speed against limits found in the same run; see docs/performance.md
+	@$(BIN)/python -m benchmarks
+
 check: lint types imports migrations security ## Run every check that is no test
 
 lint: $(VENV)/tools ## Check the style (ruff)
 	@$(BIN)/ruff check .
 
 types: $(VENV)/tools ## Check the types (mypy)
-	@$(BIN)/mypy copytrading accounts orders workers tests manage.py
+	@$(BIN)/mypy copytrading accounts orders workers tests benchmarks manage.py
 
 imports: $(VENV)/tools ## Check who imports whom (import-linter)
 	@$(BIN)/lint-imports

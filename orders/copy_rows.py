@@ -1,12 +1,14 @@
 """Many rows into PostgreSQL at once, by COPY: three to four times quicker than INSERT."""
 
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection
 from psycopg2 import sql
 
+_TO_ESCAPE = re.compile(r"[\\\t\n\r]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -46,6 +48,35 @@ def upsert(table: str, key: str, guard: str, columns: Sequence[str], rows: Seque
         _execute(cursor, sql.SQL("TRUNCATE {}").format(staged))
 
 
+def update(table: str, guard: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Changes rows, found by `id`, whose `guard` is lower. Columns begin with `id`; None leaves a value as it is."""
+    if not rows:
+        return
+    target, staged = sql.Identifier(table), sql.Identifier(f"{table}_changed")
+    with connection.cursor() as cursor:
+        _execute(
+            cursor,
+            sql.SQL(
+                "CREATE TEMPORARY TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS "
+                "AS SELECT {names} FROM {target} WITH NO DATA"
+            ).format(staged=staged, target=target, names=sql.SQL(", ").join(map(sql.Identifier, columns))),
+        )
+        _copy(staged, columns, rows)
+        set_to = sql.SQL("{0} = COALESCE({1}, {2})")
+        settings = [
+            set_to.format(sql.Identifier(name), sql.Identifier(staged.string, name), sql.Identifier(table, name))
+            for name in columns[1:]
+        ]
+        _execute(
+            cursor,
+            sql.SQL(
+                "UPDATE {target} SET {settings} FROM {staged} "
+                "WHERE {target}.id = {staged}.id AND {target}.{guard} < {staged}.{guard}"
+            ).format(target=target, staged=staged, settings=sql.SQL(", ").join(settings), guard=sql.Identifier(guard)),
+        )
+        _execute(cursor, sql.SQL("TRUNCATE {}").format(staged))
+
+
 def _copy(table: sql.Identifier, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     lines = "".join("\t".join(_field(value) for value in row) + "\n" for row in rows)
     if not lines:
@@ -62,4 +93,9 @@ def _execute(cursor: Any, statement: sql.Composed) -> None:
 
 
 def _field(value: Any) -> str:
-    return "\\N" if value is None else str(value).translate(_ESCAPES)
+    """Only text needs escapes, and little of it has any."""
+    if value is None:
+        return "\\N"
+    if not isinstance(value, str):
+        return str(value)
+    return value.translate(_ESCAPES) if _TO_ESCAPE.search(value) else value

@@ -6,14 +6,14 @@ The lock is the account's own row, taken in the order of kind and id.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import structlog
 from django.db import connection, transaction
 
-from accounts.models import rows_of
+from accounts.models import rows_of, table_of
 from copytrading import telemetry
 from copytrading.kernel import clock
 from copytrading.kernel.errors import InvariantBroken
@@ -226,22 +226,15 @@ def _mirror(entries: Sequence[Entry]) -> None:
         latest[entry.account] = entry
         if entry.config:
             configs[entry.account] = entry.config
-    for account, entry in sorted(latest.items()):
-        portfolio = entry.portfolio
-        values: dict[str, Any] = {
-            "recorded_version": entry.version,
-            "balance": portfolio.balance,
-            "credit": portfolio.credit,
-            "margin_called": portfolio.margin_called,
-        }
-        if config := configs.get(account):
-            values |= {
-                "group_id": config.group,
-                "leverage": config.leverage,
-                "status": config.status,
-                "sending_orders": config.sending_orders,
-            }
-        rows_of(account.kind).filter(pk=account.id, recorded_version__lt=entry.version).update(**values)
+    for kind in KINDS:
+        rows = [_mirror_row(each, configs.get(each.account)) for each in latest.values() if each.account.kind == kind]
+        copy_rows.update(table_of(kind), "recorded_version", _MIRROR, rows)
+
+
+def _mirror_row(entry: Entry, config: Config | None) -> tuple[Any, ...]:
+    held = entry.portfolio
+    money = (entry.account.id, entry.version, held.balance, held.credit, held.margin_called)
+    return (*money, *((config.group, config.leverage, config.status, config.sending_orders) if config else (None,) * 4))
 
 
 def _after(book: Ledger, entries: Sequence[Entry], recorded: dict[AccountRef, int], done: Recorded) -> None:
@@ -289,19 +282,26 @@ def column_of(name: str) -> str:
     return name.removesuffix("_ms")
 
 
-def _value(name: str, value: Any) -> Any:
-    if not name.endswith("_ms"):
-        return value
-    return clock.from_ms(value) if value else None
+def _values(told: Any, named: Sequence[tuple[str, bool]]) -> Iterator[Any]:
+    """The fields of an order, deal or transfer, as columns hold them."""
+    for name, is_stamp in named:
+        value = getattr(told, name)
+        yield value if not is_stamp else clock.from_ms(value) if value else None
 
 
+def _fields_of(kind: Any) -> list[tuple[str, bool]]:
+    """Names, and whether each is a stamp in milliseconds."""
+    return [(field.name, field.name.endswith("_ms")) for field in fields(kind)]
+
+
+_MIRROR = (
+    "id", "recorded_version", "balance", "credit", "margin_called", "group_id", "leverage", "status", "sending_orders",
+)  # fmt: skip
 _JOURNAL = ("account", "version", "predecessor", "verb", "principal", "command_id", "body", "at")
-_DEAL_FIELDS = [field.name for field in fields(Deal)]
-_TRANSFER_FIELDS = [field.name for field in fields(Transfer)]
-_ORDER_FIELDS = [field.name for field in fields(Order)]
-_DEAL = ("account", "version", "line", *map(column_of, _DEAL_FIELDS))
-_TRANSFER = ("account", "version", "line", *_TRANSFER_FIELDS, "at")
-_ORDER = tuple(map(column_of, _ORDER_FIELDS))
+_DEAL_FIELDS, _TRANSFER_FIELDS, _ORDER_FIELDS = _fields_of(Deal), _fields_of(Transfer), _fields_of(Order)
+_DEAL = ("account", "version", "line", *(column_of(name) for name, _ in _DEAL_FIELDS))
+_TRANSFER = ("account", "version", "line", *(name for name, _ in _TRANSFER_FIELDS), "at")
+_ORDER = tuple(column_of(name) for name, _ in _ORDER_FIELDS)
 
 
 def _journal_row(entry: Entry) -> tuple[Any, ...]:
@@ -312,7 +312,7 @@ def _journal_row(entry: Entry) -> tuple[Any, ...]:
 
 def _deal_rows(entry: Entry) -> list[tuple[Any, ...]]:
     return [
-        (str(entry.account), entry.version, line, *(_value(name, getattr(deal, name)) for name in _DEAL_FIELDS))
+        (str(entry.account), entry.version, line, *_values(deal, _DEAL_FIELDS))
         for line, deal in enumerate(entry.deals)
     ]
 
@@ -320,10 +320,10 @@ def _deal_rows(entry: Entry) -> list[tuple[Any, ...]]:
 def _transfer_rows(entry: Entry) -> list[tuple[Any, ...]]:
     at = clock.from_ms(entry.at_ms)
     return [
-        (str(entry.account), entry.version, line, *(getattr(transfer, name) for name in _TRANSFER_FIELDS), at)
+        (str(entry.account), entry.version, line, *_values(transfer, _TRANSFER_FIELDS), at)
         for line, transfer in enumerate(entry.transfers)
     ]
 
 
 def _order_row(order: Order) -> tuple[Any, ...]:
-    return tuple(_value(name, getattr(order, name)) for name in _ORDER_FIELDS)
+    return tuple(_values(order, _ORDER_FIELDS))

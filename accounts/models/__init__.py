@@ -11,6 +11,7 @@ from accounts.models.account import (
     TradingAccount,
     model_of,
     rows_of,
+    table_of,
 )
 from accounts.models.api_key import ApiKey, Scope
 from accounts.models.audit_entry import AuditEntry
@@ -46,4 +47,5 @@ __all__ = [
     "User",
     "model_of",
     "rows_of",
+    "table_of",
 ]

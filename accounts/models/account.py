@@ -172,6 +172,11 @@ def model_of(kind: str) -> type[TradingAccount]:
     return ACCOUNT_MODELS[kind]
 
 
+def table_of(kind: str) -> str:
+    """What the table of a kind is called in PostgreSQL."""
+    return str(model_of(kind)._meta.db_table)  # noqa: SLF001  Django's own way to the name
+
+
 def rows_of(kind: str) -> "QuerySet[Any]":
     """All accounts of a kind."""
     return model_of(kind).objects.all()
