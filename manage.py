@@ -45,4 +45,7 @@ def _unreachable(error: Exception) -> str | None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

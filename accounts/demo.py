@@ -177,10 +177,10 @@ class Seeded:
 
 
 @transaction.atomic
-def seed(password: str) -> Seeded:
-    """Writes what is missing and leaves the rest as it is, except that every demo user has this password afterwards."""
+def seed(password: str, *, anew: bool = False) -> Seeded:
+    """Writes what is missing and leaves the rest as it is. `anew` gives the password to users of before as well."""
     _add_terms()
-    users = _users(password)
+    users = _users(password, anew)
     accounts = {account.key: _account(account, users[account.owner]) for account in ACCOUNTS}
     catalogue.announce_change()
     return Seeded(users, accounts)
@@ -232,16 +232,20 @@ def _offer(shape: Shape, group: str) -> dict[str, Any]:
     return offer
 
 
-def _users(password: str) -> dict[str, User]:
+def _users(password: str, anew: bool) -> dict[str, User]:
     """One slow hash for all: they share the password anyway."""
     known = {user.username: user for user in User.objects.filter(username__in=USERS)}
+    if not anew and len(known) == len(USERS):
+        return known
     first = next(iter(known.values()), None)
     encoded = first.password if first and check_password(password, first.password) else make_password(password)
     for name, role in USERS.items():
-        user = known.setdefault(name, User(username=name, role=role, is_superuser=role == Role.ADMINISTRATOR))
-        if user.password != encoded:
-            user.password = encoded
-            user.save()
+        if name not in known:
+            known[name] = User(username=name, role=role, is_superuser=role == Role.ADMINISTRATOR)
+        elif not anew or known[name].password == encoded:
+            continue
+        known[name].password = encoded
+        known[name].save()
     return known
 
 

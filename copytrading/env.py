@@ -33,6 +33,7 @@ class Env:
     database_url: str
     redis_url: str
     market_redis_url: str
+    demo: bool
     demo_password: str
     feed: str
     secret_key: str
@@ -83,13 +84,15 @@ def read(environ: Mapping[str, str]) -> Env:
     data_dir = value("DATA_DIR", str(BASE_DIR / ".data"), _folder, _FOLDER_WANTED)
     embedded = endpoints.embedded(data_dir)
     bind = value("BIND", "127.0.0.1", _host, "an address to listen on, such as 127.0.0.1 or 0.0.0.0")
+    database_url = value("DATABASE_URL", embedded.database, _postgresql, "postgresql://user:password@host:5432/name")
+    own_database = "1" if database_url == embedded.database else "0"
     return Env(
         web_port=value("WEB_PORT", "8000", _whole(1, 65535), "a port from 1 to 65535"),
         bind=bind,
         web_workers=value("WEB_WORKERS", "1", _whole(1, 64), "a number of processes from 1 to 64"),
         data_dir=data_dir,
         metrics_dir=value("METRICS_DIR", str(data_dir / "metrics"), _folder, _FOLDER_WANTED),
-        database_url=value("DATABASE_URL", embedded.database, _postgresql, "postgresql://user:password@host:5432/name"),
+        database_url=database_url,
         redis_url=value(
             "REDIS_URL",
             embedded.ledger,
@@ -97,6 +100,7 @@ def read(environ: Mapping[str, str]) -> Env:
             "redis://host:6379/0 or unix:///path?db=0, or for a cluster redis+cluster://host:7000",
         ),
         market_redis_url=value("MARKET_REDIS_URL", embedded.market, _redis, "redis://host:6380/0 or unix:///path?db=0"),
+        demo=value("DEMO", own_database, _switch, "0 or 1"),
         demo_password=value("DEMO_PASSWORD", "", _at_least(8), "at least 8 characters"),
         feed=value("FEED", "", _feed, "simulated, replay:<path> or replay:<path>@<speed>, with a speed above 0"),
         secret_key=value("SECRET_KEY", "", _at_least(32), "32 characters or more") or _kept_secret_key(data_dir),

@@ -116,19 +116,22 @@ def show(
 
 def _top(readings: Readings, about: Iterable[str]) -> Panel:
     told, found = headline(readings), findings(readings)
-    lines = [Text(told.what, style=f"bold {_COLOURS[told.gravity]}"), Text(_activity(readings))]
+    lines = [_finding(told, "bold "), Text(_activity(readings))]
     lines += [Text(words, style="bold red") for words in readings.away.values()]
     lines += [_finding(each) for each in found[:_MOST_FINDINGS]]
     if len(found) > _MOST_FINDINGS:
         lines.append(Text(f"and {len(found) - _MOST_FINDINGS} more: see /admin/operations/", style="bold"))
     age_s = (clock.now() - readings.at).total_seconds()
     read = f"read {span(age_s)} ago" if age_s > _OLD_READINGS_S else f"{readings.at:%H:%M:%S} UTC"
-    return Panel(Group(*lines, *(Text(words) for words in about)), title="copytrading", subtitle=read)
+    lines += [Text(words) for words in about]
+    for each in lines:  # whatever the console does with long lines: what to do stands at their end
+        each.no_wrap, each.overflow = False, "fold"
+    return Panel(Group(*lines), title="copytrading", subtitle=read)
 
 
-def _finding(found: Finding) -> Text:
-    mark = {Gravity.DOWN: "!! ", Gravity.WARNING: "! "}.get(found.gravity, "- ")
-    return Text.assemble((mark + found.what, _COLOURS[found.gravity]), (f" {found.advice}", "dim"))
+def _finding(found: Finding, style: str = "") -> Text:
+    mark = "" if style else {Gravity.DOWN: "!! ", Gravity.WARNING: "! "}.get(found.gravity, "- ")
+    return Text.assemble((mark + found.what, style + _COLOURS[found.gravity]), (f" {found.advice}", "dim"))
 
 
 def _activity(readings: Readings) -> str:
@@ -143,7 +146,8 @@ def _record(readings: Readings) -> Table:
     table.columns[1].no_wrap, table.columns[1].max_width = False, _LONGEST_VALUE
     backlog = readings.backlog
     lag = f"{span(readings.recorder_lag_s)} behind, {backlog.behind} of {backlog.accounts} accounts"
-    table.add_row("recorder", lag if readings.recorder_lag_s else f"up to date, {backlog.accounts} accounts")
+    up_to_date = "unknown" if "ledger" in readings.away else f"up to date, {backlog.accounts} accounts"
+    table.add_row("recorder", lag if readings.recorder_lag_s else up_to_date)
     for each in readings.queues:
         waiting = f"{each.waiting} waiting, oldest {span(each.oldest_s)}" if each.waiting else "nothing waiting"
         told = f"{waiting}, {each.dead} dead letters"
@@ -155,7 +159,7 @@ def _record(readings: Readings) -> Table:
     for halt in readings.halts:
         table.add_row("halted", escape(in_words(halt)), style="yellow")
     if not readings.halts:
-        table.add_row("halted", "nothing")
+        table.add_row("halted", "unknown" if "ledger" in readings.away else "nothing")
     return table
 
 

@@ -17,6 +17,7 @@ AUDIT_EVERY_S = 26 * 3_600
 AUDIT_TAKES_S = 120
 SILENT_S = 15.0
 _MOST_NAMED = 6
+START = "If nothing was started: make run. Else look at REDIS_URL, MARKET_REDIS_URL and DATABASE_URL."
 
 
 class Gravity(IntEnum):
@@ -74,6 +75,8 @@ _WITHOUT = {
 def headline(readings: Readings) -> Finding:
     """Whether trading works, in one sentence."""
     ready = readings.ready
+    if {"ledger", "market", "database"} <= set(ready.down):
+        return Finding(Gravity.DOWN, "Nothing answers: no ledger, no market instance, no PostgreSQL.", START)
     if not ready.trading:
         return Finding(Gravity.DOWN, f"Trading does not work. Down: {_names(ready)}.")
     platform = [halt for halt in readings.halts if halt.scope == "platform"]
@@ -97,6 +100,9 @@ def findings(readings: Readings) -> list[Finding]:
 
 
 def of_readiness(ready: Readiness) -> Iterator[Finding]:
+    if {"ledger", "market", "database"} <= set(ready.down):
+        yield Finding(Gravity.DOWN, "Nobody trades, and nobody can be told more.", START)
+        return
     for name in ready.causes:
         check = ready.checks[name]
         gravity = Gravity.DOWN if name in TRADING_NEEDS else Gravity.WARNING

@@ -6,6 +6,7 @@ A part that is away, or does not answer within DEADLINE_S, is down (`copytrading
 import math
 import platform
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -28,6 +29,7 @@ from orders.looking import lag
 from orders.models import AuditReport
 from orders.readiness import AWAY, WORKERS
 from orders.rules.hours import market_open
+from orders.verbs import halt as halts
 
 DEADLINE_S = 3.0
 PARTS: Final = ("ledger", "market", "database")
@@ -81,7 +83,12 @@ def _ledger() -> Gauges:
         dead.add_metric([name], state.dead)
     behind = _gauge("recorder_lag_seconds", "Age of the oldest journal entry that PostgreSQL does not have yet.")
     behind.add_metric([], lag.recorder_lag_s(book))
-    return [waiting, oldest, dead, behind]
+    halted = _gauge("halts", "Halts in force, by what they are of.", "scope", "opens_only")
+    standing = Counter((halt.scope.partition(":")[0], str(halt.opens_only).lower()) for halt in halts.in_force(book))
+    for scope in ("platform", "group", "instrument"):
+        for opens_only in ("true", "false"):
+            halted.add_metric([scope, opens_only], standing[scope, opens_only])
+    return [waiting, oldest, dead, behind, halted]
 
 
 def _clearance() -> Gauges:

@@ -92,16 +92,34 @@ def test_a_second_time_changes_nothing() -> None:
     assert not [query["sql"] for query in queries if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
 
 
-def test_a_second_time_keeps_what_was_changed_and_sets_the_password() -> None:
+def test_a_second_time_keeps_what_was_changed() -> None:
     accounts = demo.seed("open-sesame").accounts
     live = accounts["trader-live-rock"]
     model_of(live.kind).objects.filter(pk=live.pk).update(sending_orders="barclays", group_id="standard")
     Group.objects.filter(name="demo").update(stop_out_level=20)
+    trader = User.objects.get(username="trader")
+    trader.set_password("his own")
+    trader.save()
     again = demo.seed("another-word")
     assert again.accounts["trader-live-rock"].pk == live.pk
     assert model_of(live.kind).objects.count() == 2
     assert Group.objects.get(name="demo").stop_out_level == 20
+    assert User.objects.get(username="trader").check_password("his own")
+    assert User.objects.get(username="dealer").check_password("open-sesame")
+
+
+def test_a_password_that_is_given_anew_is_every_demo_users() -> None:
+    demo.seed("open-sesame")
+    demo.seed("another-word", anew=True)
     assert all(user.check_password("another-word") for user in User.objects.all())
+
+
+def test_a_demo_user_who_was_missing_gets_the_password() -> None:
+    demo.seed("open-sesame")
+    User.objects.filter(username="support").delete()
+    demo.seed("another-word")
+    assert User.objects.get(username="support").check_password("another-word")
+    assert User.objects.get(username="dealer").check_password("open-sesame")
 
 
 def test_the_command_lists_the_accounts_and_needs_a_password() -> None:

@@ -20,6 +20,8 @@ from orders.book import connection, keys
 from orders.models import AuditReport
 from orders.readiness import WORKERS
 from orders.recorder import record
+from orders.rules.halts import Halt
+from orders.verbs import halt as halts
 from tests.accounts import rows
 from tests.api.away import postgresql_away, redis_away
 from tests.fixtures.desk import CLOSE, CLOSE_ALL, EXECUTE, Desk
@@ -173,6 +175,16 @@ def test_queues_dead_letters_and_the_recorders_lag(desk: Desk) -> None:
     assert (busy.series("queue_waiting"), busy.series("dead_letters")) == ({"record": 2}, {"record": 1})
     assert 90 <= busy.series("queue_oldest_seconds")["record"] < 150
     assert 0 < busy.value("recorder_lag_seconds") < 60
+
+
+def test_halts_in_force_are_counted_by_what_they_are_of(desk: Desk) -> None:
+    for scope, opens_only in (("platform", False), ("group:retail", True), ("instrument:EURUSD", True)):
+        assert halts.halt(Halt(scope, opens_only, "news"), "user:1") is None
+    told = scrape(desk)
+    assert told.value("halts", scope="platform", opens_only="false") == 1
+    assert told.value("halts", scope="platform", opens_only="true") == 0
+    assert told.value("halts", scope="group", opens_only="true") == 1
+    assert told.value("halts", scope="instrument", opens_only="true") == 1
 
 
 @pytest.mark.parametrize("told_of", ["announced", "dead"])

@@ -9,8 +9,11 @@ from pytest_django import Settings
 from rich.console import Console
 
 from copytrading.env import BASE_DIR
+from copytrading.kernel.ids import AccountRef
 from orders.book import connection, keys
+from orders.looking.backlog import Backlog
 from orders.looking.lag import Queue
+from orders.readiness import Check, Readiness
 from orders.rules.halts import Halt
 from orders.verbs import halt as halts
 from tests.fixtures.floor import Floor
@@ -127,6 +130,23 @@ def test_workers_are_shown_by_their_heartbeats(traded: Floor) -> None:
 def test_dead_letters_are_told() -> None:
     assert "2 dead letters" in board.line(Readings(queues=[Queue("record", 0, 0.0, 2)]))
     assert "dead letters" not in board.line(Readings(queues=[Queue("record", 0, 0.0, 0)]))
+
+
+def test_what_to_do_is_not_cut_off_where_the_console_does_not_wrap() -> None:
+    lost = tuple(AccountRef("live", number) for number in range(1, 9))
+    console = Console(file=io.StringIO(), width=80, height=60, color_system=None, soft_wrap=True)
+    console.print(board.screen(Readings(backlog=Backlog(8, lost=lost))))
+    assert "then: manage.py audit" in " ".join(console.file.getvalue().replace("│", " ").split())  # type: ignore[attr-defined]
+
+
+def test_when_nothing_answers_nothing_is_claimed_and_the_way_to_start_is_told() -> None:
+    away = {"record": "PostgreSQL is away: x", "ledger": "the ledger is away: x", "market": "it is away: x"}
+    down = Readiness({name: Check(False, "can't be reached") for name in ("ledger", "market", "database")})
+    shown = rendered(Readings(ready=down, away=away))
+    assert "If nothing was started: make run." in shown
+    assert "up to date" not in shown
+    assert "nothing is halted" not in shown
+    assert "trading goes on" not in shown
 
 
 def test_before_the_first_reading_nothing_is_claimed() -> None:

@@ -22,7 +22,7 @@ def test_nothing_set_means_the_embedded_default(tmp_path: Path) -> None:
     assert found.database_url.startswith("postgresql://copytrading@%2F")
     assert found.metrics_dir == tmp_path / "metrics"
     assert (found.debug, found.allow_volatile_ledger, found.feed) == (False, False, "")
-    assert (found.behind_tls, found.api_rate) == (False, 500)
+    assert (found.behind_tls, found.api_rate, found.demo) == (False, 500, True)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,7 @@ def test_right_values_are_taken(tmp_path: Path) -> None:
     assert found.database_url == "postgresql://me:secret@db/book"
     assert found.feed == f"replay:{__file__}@2.5"
     assert found.debug
+    assert not found.demo  # a database of one's own is no place for it, unless asked for
     assert (found.behind_tls, found.api_rate) == (True, 20)
     assert found.allowed_hosts == ("a.example", "b.example")
     assert found.log_level == "DEBUG"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -34,10 +35,12 @@ class Stack:
     port: int
     runs: list[subprocess.Popen[bytes]]
 
+    more: dict[str, str] = field(default_factory=dict)
+
     def environ(self, port: int) -> dict[str, str]:
         given = ("DATABASE_URL", "REDIS_URL", "MARKET_REDIS_URL", "DJANGO_SETTINGS_MODULE")
         clean = {name: value for name, value in os.environ.items() if name not in given}
-        return clean | {"DATA_DIR": str(self.folder), "WEB_PORT": str(port)}
+        return clean | {"DATA_DIR": str(self.folder), "WEB_PORT": str(port)} | self.more
 
     def start(self, port: int = 0) -> subprocess.Popen[bytes]:
         with self.output(len(self.runs)).open("wb") as output:
@@ -70,10 +73,20 @@ class Stack:
             return answer.status, answer.read()
 
     def deals(self) -> int:
+        return self.count("orders_deal")
+
+    def count(self, table: str) -> int:
         url = embedded.Postgresql(self.folder / "postgresql").url
         with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM orders_deal")
+            cursor.execute(f"SELECT count(*) FROM {table}")
             return int(cursor.fetchone()[0])
+
+    def manage(self, *arguments: str) -> int:
+        """The exit status of a command that works on the same data folder."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments], cwd=BASE_DIR, env=self.environ(self.port), check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120,
+        ).returncode  # fmt: skip
 
     def processes(self) -> list[psutil.Process]:
         """Every living process of this stack, servers included."""
@@ -138,6 +151,25 @@ def test_a_stack_comes_up_trades_survives_a_kill_and_stops(stack: Stack) -> None
     assert time.monotonic() - began < 30
     assert "Everything is stopped; the data are kept." in stack.said()
     assert stack.processes() == []
+
+    shutil.rmtree(stack.folder / "ledger")
+    stack.start()
+    stack.await_up()
+    assert "But nobody trades: the ledger has lost what the record has." in stack.said()
+    assert "run audit, then rebuild_book" in stack.said()
+    traded = stack.deals()
+    assert stack.manage("rebuild_book") == 0
+    eventually(lambda: stack.deals() > traded, limit_s=60)
+
+
+def test_without_the_demo_there_is_nobody_and_nothing_made_up(stack: Stack) -> None:
+    stack.more["DEMO"] = "0"
+    stack.start()
+    stack.await_up()
+    assert "password" not in stack.said()
+    assert stack.count("accounts_user") == 0
+    assert "market_feed" not in stack.said()
+    assert not (stack.folder / "demo_password").exists()
 
 
 def test_a_port_in_use_is_told_before_anything_starts(stack: Stack) -> None:

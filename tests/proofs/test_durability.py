@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from django.conf import settings as current
 from pytest_django import Settings
 
 from copytrading import embedded
@@ -44,7 +43,7 @@ def test_a_ledger_that_writes_once_a_second_is_not_opened(floor: Floor) -> None:
 @pytest.mark.usefixtures("everysec")
 def test_the_stack_does_not_start_on_it() -> None:
     with pytest.raises(StackRefused, match="can't be used") as refused:
-        preparation.seed(current.ENV)
+        preparation.open_ledger()
     assert FAULT in str(refused.value)
 
 

@@ -93,15 +93,23 @@ def make_tables() -> None:
         raise StackRefused(f"PostgreSQL can't be used: {said}\nCheck DATABASE_URL, or unset it.") from error
 
 
-def seed(env: Env) -> Demo:
-    """Demo users, terms and accounts, and an opening deposit for each account that never had any money."""
-    if faults := guard.clear():
+def open_ledger() -> list[str]:
+    """What keeps the ledger closed for now, in words: processes are started all the same, so that it can be mended.
+
+    Raises StackRefused for settings under which it could lose what was acknowledged.
+    """
+    if faults := guard.check_settings(connection.unguarded_ledger()):
         raise StackRefused("The ledger (REDIS_URL) can't be used:\n  " + "\n  ".join(faults))
+    return guard.clear()
+
+
+def seed(env: Env, *, deposits: bool = True) -> Demo:
+    """Demo users, terms and accounts, and an opening deposit for each account that never had any money."""
     password, kept_in = demo_password(env)
-    seeded = demo.seed(password)
+    seeded = demo.seed(password, anew=kept_in is None)
     accounts = []
     for key, row in seeded.accounts.items():
-        if _untouched(row.ref):
+        if deposits and _untouched(row.ref):
             _deposit(row.ref, key)
         accounts.append((row.ref, row.owner.username, key))
     return Demo(password, kept_in, LOG_INS, tuple(accounts))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from copytrading.env import BASE_DIR, Env
 
 #: Workers that share one process here: each has little to do, and Django is loaded once instead of four times.
-LIGHT = ("sweeper", "worker_record", "margin_monitor", "demo_trader")
+LIGHT = ("sweeper", "worker_record", "margin_monitor")
 
 #: How Celery's warning for root begins. Its danger is a message that runs code; ours are JSON.
 _AS_ROOT = "You're running the worker with superuser privileges"
@@ -28,6 +28,13 @@ def _python(name: str, purpose: str, *arguments: str) -> Process:
     return Process(name, (sys.executable, *arguments), purpose)
 
 
+def _light(env: Env) -> Process:
+    if not env.demo:
+        return _manage("workers", "recorder, sweeper and margin monitor", "run_together", *LIGHT)
+    purpose = "recorder, sweeper, margin monitor and a customer who never sleeps"
+    return _manage("workers", purpose, "run_together", *LIGHT, "demo_trader")
+
+
 def processes(env: Env) -> tuple[Process, ...]:
     """In the order they are started.
 
@@ -42,9 +49,9 @@ def processes(env: Env) -> tuple[Process, ...]:
             "--blocking-threads", "8", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "5",
             "--log-level", "error",
         ),
-        _manage("market_feed", "prices", "market_feed"),
+        *([_manage("market_feed", "prices", "market_feed")] if env.demo or env.feed else []),
         _manage("pending_monitor", "fires pending orders, stop losses and take profits", "pending_monitor"),
-        _manage("workers", "recorder, sweeper, margin monitor and a customer who never sleeps", "run_together", *LIGHT),
+        _light(env),
         _python(
             "celery", "what the clock starts",
             "-W", f"ignore:{_AS_ROOT}", "-m", "celery", "--app", "copytrading", "--quiet", "worker", "--beat",

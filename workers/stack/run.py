@@ -23,6 +23,7 @@ from workers.stack.processes import processes
 from workers.stack.supervisor import Supervisor
 
 START_LIMIT_S = 60.0
+_MOST_FAULTS = 8
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Handler = Callable[[int, FrameType | None], None]
 
@@ -45,14 +46,17 @@ def everything(settings: Env) -> None:
         with preparation.servers(settings, console.print) as servers:
             preparation.check_redis()
             preparation.make_tables()
-            demo = preparation.seed(settings)
+            closed = preparation.open_ledger()
+            demo = preparation.seed(settings, deposits=not closed) if settings.demo else None
             connections.close_all()
             supervisor = Supervisor(servers, _children(settings), console.print)
             with _supervised(supervisor, console):
                 _await_web(settings, supervisor)
                 about = _about(settings, demo)
                 told = f"\nEverything is up after {clock.monotonic() - began:.0f} s."
-                console.print(told, *about, sep="\n  ", end="\n\n")
+                if closed:
+                    told += "\nBut nobody trades: the ledger has lost what the record has. See docs/operations.md."
+                console.print(told, *closed[:_MOST_FAULTS], *about, sep="\n  ", end="\n\n")
                 _show(console, supervisor, about)
         console.print("Everything is stopped; the data are kept.")
 
@@ -90,12 +94,14 @@ def _await_web(settings: Env, supervisor: Supervisor) -> None:
             return
 
 
-def _about(settings: Env, demo: Demo) -> list[str]:
+def _about(settings: Env, demo: Demo | None) -> list[str]:
     site = f"http://{settings.own_host}:{settings.web_port}"
+    addresses = [f"API       {site}/api/docs", f"Admin     {site}/admin/"]
+    if demo is None:
+        return addresses
     kept = f" (kept in {demo.password_kept_in})" if demo.password_kept_in else ""
     return [
-        f"API       {site}/api/docs",
-        f"Admin     {site}/admin/",
+        *addresses,
         f"Log in as {', '.join(demo.log_ins)}; password: {demo.password}{kept}",
         *(f"{account!s:24} {owner:12} {key}" for account, owner, key in demo.accounts),
     ]

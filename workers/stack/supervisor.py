@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+import structlog
+
 from copytrading.embedded import Server, ServerFailed
 from copytrading.kernel import clock
 from workers.stack import logs
@@ -12,6 +14,7 @@ from workers.stack.child import Child
 STOP_LIMIT_S = 15.0
 SERVER_PAUSE_S = 10.0
 _POLL_S = 0.1
+_log = structlog.get_logger(__name__)
 
 
 class Supervisor:
@@ -20,7 +23,7 @@ class Supervisor:
     def __init__(self, servers: Sequence[Server], children: Sequence[Child], say: Callable[[str], None]) -> None:
         self.servers = servers
         self.children = children
-        self._say = say
+        self._terminal = say
         self._signals = 0
         self._retry_at: dict[Server, float] = {}
         # Never set: set() from a signal handler would wait for ever on a lock that an interrupted wait() holds.
@@ -56,6 +59,11 @@ class Supervisor:
         for log in [*(server.log for server in self.servers), *(child.log for child in self.children)]:
             logs.cut(log)
 
+    def _say(self, what: str) -> None:
+        """To the terminal, which nobody may look at, and to the log."""
+        self._terminal(what)
+        _log.warning("supervisor", told=what)
+
     def _restart(self, server: Server) -> None:
         """One that does not start is tried again later: what needs it waits, and the rest goes on."""
         self._say(f"{server.folder.name} has ended; starting it again. Its log: {server.log}")
@@ -75,7 +83,8 @@ class Supervisor:
             if clock.monotonic() > deadline or self._signals > asked:
                 break
             self._pause.wait(_POLL_S)
+        why = "was given no more time" if self._signals > asked else "did not stop in time"
         for child in self.children:
             if not child.stopped():
-                self._say(f"{child.process.name} did not stop in time; killing it.")
+                self._say(f"{child.process.name} {why}; killing it.")
             child.kill()

@@ -9,7 +9,10 @@ from accounts import demo
 
 
 class Command(BaseCommand):
-    help = "Writes the demo users, instruments, groups and accounts that are missing. Balances come from deposits."
+    help = (
+        "Writes the demo users, instruments, groups and accounts that are missing, and gives every demo user the "
+        "password. Balances come from deposits."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--password", default="", help="Of every demo user; else DEMO_PASSWORD is used.")
@@ -18,7 +21,7 @@ class Command(BaseCommand):
         password = options["password"] or settings.ENV.demo_password
         if not password:
             raise CommandError("Give --password, or set DEMO_PASSWORD.")
-        seeded = demo.seed(password)
+        seeded = demo.seed(password, anew=True)
         for name, user in seeded.users.items():
             self.stdout.write(f"{name:12} {user.role}")
         for key, account in seeded.accounts.items():
