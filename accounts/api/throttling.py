@@ -15,7 +15,7 @@ from rest_framework.throttling import BaseThrottle
 from accounts import trail
 from accounts.access import Principal
 from accounts.api.problems import Refused
-from accounts.limits import Count, Limit, network, unless_away
+from accounts.limits import Count, Limit, network, permits, unless_away
 from copytrading.kernel.rejections import Reason, Rejection
 
 _log = structlog.get_logger(__name__)
@@ -60,15 +60,14 @@ class LogInThrottle(BaseThrottle):
 class PrincipalThrottle(BaseThrottle):
     """API_RATE requests a second for each key and each person, averaged; unlimited while nobody can count.
 
-    Costs one round trip to the market instance. Who is not known yet was counted before.
+    Who is not known yet was counted before.
     """
 
     def allow_request(self, request: Request, view: object) -> bool:
         known = request.auth
         if isinstance(known, Principal):
             limit = Limit("requests", settings.API_RATE * _RATE_WINDOW_S, _RATE_WINDOW_S)
-            counted = unless_away(lambda: limit.count(known.name))
-            if counted and counted.beyond > 0:
+            if counted := unless_away(lambda: permits.count(limit, known.name)):
                 if counted.beyond == 1:
                     _log.warning("requests_throttled", principal=known.name, allowed_a_second=settings.API_RATE)
                 raise too_many(f"More than {settings.API_RATE} requests a second", counted)

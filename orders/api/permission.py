@@ -11,6 +11,11 @@ from orders.book import keys
 from orders.book.connection import ReplyLost, ledger
 
 
+def forget_owners() -> None:
+    """As after the start of this process."""
+    _owners.clear()
+
+
 def require(asker: Principal, action: Action, account: AccountRef) -> None:
     """Raises Refused; an account that is not there and one that is hidden get the same answer."""
     about_request(account=str(account))
@@ -35,14 +40,24 @@ def require_reading(asker: Principal) -> None:
         raise Refused(Rejection(Reason.not_permitted, f"This API key lacks the scope {READ}."))
 
 
+#: Owners of accounts in the book, who stay what they are. The oldest are forgotten first.
+_owners: dict[AccountRef, int] = {}
+_REMEMBERED = 100_000
+
+
 def owner_of(account: AccountRef) -> int | None:
     """The user who owns it, None if there is no such account. The record is asked only for one not yet in the book."""
+    if (known := _owners.get(account)) is not None:
+        return known
     key = keys.config(account)
     try:
         owner = ledger().run([(key, ("HGET", key, "owner"))])[0]
     except ReplyLost as error:
         raise LedgerUnavailable(f"the ledger broke off while it was read ({error}); nothing was done") from error
     if owner is not None:
+        while len(_owners) >= _REMEMBERED:
+            _owners.pop(next(iter(_owners)), None)
+        _owners[account] = int(owner)
         return int(owner)
     rows = model_of(account.kind)._default_manager.filter(pk=account.id)  # noqa: SLF001  a documented part of Django
     return rows.values_list("owner_id", flat=True).first()

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from django_redis import get_redis_connection
 
-from accounts.limits import Limit, network, unless_away
+from accounts.limits import Limit, Permits, network, unless_away
 from copytrading.kernel import clock
 from tests.api.away import cache_away
 from tests.fixtures.book import Book
@@ -27,6 +27,29 @@ def test_a_window_has_room_for_what_is_allowed_and_the_next_one_again() -> None:
         assert THREE.count("ann").total == 6
         travel.shift(0.1)
         assert THREE.count("ann").total == 1
+
+
+def test_permits_are_taken_many_at_a_time_and_never_more_than_there_are() -> None:
+    limit = Limit("many", allowed=250, window_s=60)
+    here, there = Permits(), Permits()
+    with time_machine.travel("2030-01-31T12:00:20Z", tick=False) as travel:
+        assert here.count(limit, "ann") is None
+        assert limit.look("ann").total == 2  # a hundredth of 250
+        let_in = 1 + sum(each.count(limit, "ann") is None for _ in range(150) for each in (here, there))
+        assert let_in == 250
+        beyond = [counted.beyond for _ in range(3) if (counted := here.count(limit, "ann"))]
+        assert beyond == sorted(beyond)
+        assert beyond[0] > 0
+        assert here.count(limit, "bob") is None
+        travel.shift(60)
+        assert here.count(limit, "ann") is None
+
+
+def test_a_small_limit_is_counted_one_by_one() -> None:
+    with time_machine.travel("2030-01-31T12:00:20Z", tick=False):
+        here, there = Permits(), Permits()
+        outcomes = [each.count(THREE, "ann") for each in (here, there, here, there, here)]
+        assert [counted and counted.beyond for counted in outcomes] == [None, None, None, 1, 2]
 
 
 def test_each_who_and_each_limit_counts_for_itself() -> None:
