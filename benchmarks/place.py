@@ -70,7 +70,7 @@ def _seed(count: int) -> "tuple[list[AccountRef], str]":
     refs = [AccountRef(LIVE, pk) for pk in table.objects.order_by("pk").values_list("pk", flat=True)]
     quote()
     for ref in refs:
-        _fund(ref)
+        fund(ref)
     return refs, str(AuthToken.objects.create(owner)[1])
 
 
@@ -82,7 +82,7 @@ def quote(bid: str = "1.1000", ask: str = "1.1002") -> None:
     assert quotes.publish(market(), SYMBOL, Decimal(bid), Decimal(ask), "bench", clock.now_ms())
 
 
-def _fund(account: "AccountRef") -> None:
+def fund(account: "AccountRef") -> None:
     from orders.messages import Done, MoveMoney
     from orders.verbs import carry_out
 
