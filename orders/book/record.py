@@ -1,5 +1,6 @@
 """The record read back into the book's values: what rebuilding, auditing and late questions start from."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 from decimal import Decimal
 from typing import Any
@@ -55,8 +56,16 @@ def config_of(row: TradingAccount) -> facts.Config:
 
 
 def live_orders(account: AccountRef) -> list[facts.Order]:
-    rows = Order.objects.filter(account=str(account), status__in=sorted(LIVE)).order_by("order_id")
-    return [order_of_row(row) for row in rows]
+    return live_orders_of([account])[account]
+
+
+def live_orders_of(accounts: Iterable[AccountRef]) -> dict[AccountRef, list[facts.Order]]:
+    """Of each, by id."""
+    found: dict[AccountRef, list[facts.Order]] = {account: [] for account in accounts}
+    rows = Order.objects.filter(account__in=list(map(str, found)), status__in=sorted(LIVE)).order_by("order_id")
+    for row in rows:
+        found[AccountRef.parse(row.account)].append(order_of_row(row))
+    return found
 
 
 def order_of_row(row: Order) -> facts.Order:
@@ -64,16 +73,17 @@ def order_of_row(row: Order) -> facts.Order:
     return facts.Order(**{field.name: value_of_column(row, field.name) for field in fields(facts.Order)})
 
 
-def under_way(account: AccountRef) -> dict[str, dict[str, str]]:
-    """Transfers that the record saw leave this account and not arrive anywhere, as the ledger keeps them."""
-    left = Transfer.objects.filter(debit=str(account), kind="transfer").exclude(transfer_id="")
+def under_way_of(accounts: Iterable[AccountRef]) -> dict[AccountRef, dict[str, dict[str, str]]]:
+    """Transfers that the record saw leave these accounts and not arrive anywhere, as the ledger keeps them."""
+    found: dict[AccountRef, dict[str, dict[str, str]]] = {account: {} for account in accounts}
+    names = list(map(str, found))
+    left = Transfer.objects.filter(debit__in=names, kind="transfer").exclude(transfer_id="")
     ids = [transfer.transfer_id for transfer in left]
     arrivals = Transfer.objects.filter(transfer_id__in=ids, debit__startswith="house:")
     came = set(arrivals.values_list("transfer_id", flat=True))
     missing = [transfer_id for transfer_id in ids if transfer_id not in came]
-    found: dict[str, dict[str, str]] = {}
-    for entry in JournalEntry.objects.filter(account=str(account), command_id__in=missing):
-        found |= codec.from_json(entry.body)["departed"]
+    for entry in JournalEntry.objects.filter(account__in=names, command_id__in=missing):
+        found[AccountRef.parse(entry.account)] |= codec.from_json(entry.body)["departed"]
     return found
 
 

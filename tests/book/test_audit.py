@@ -200,7 +200,7 @@ LOST: dict[str, tuple[Plant, set[str]]] = {
 @pytest.fixture
 def planter(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> Planter:
     """A day that was recorded, and three commits after it that were not."""
-    monkeypatch.setattr(audit, "INDEX_LAG_S", 0.1)
+    monkeypatch.setattr(audit.comparing, "INDEX_LAG_S", 0.1)
     day = trade(floor)
     floor.record()
     floor.close(id_of(floor.open("0.1")))

@@ -19,7 +19,7 @@ _ENVIRONMENT = re.compile(r"\bos\.(environ|getenv|putenv)\b(?!\.setdefault\(\"DJ
 
 #: Files that turn something into a float, and what that is. Money, prices and lots are never among it.
 FLOATS: dict[str, str] = {
-    "orders/audit.py": "the score of a sorted set, which Redis itself keeps as a double, is compared with the level",
+    "orders/audit/comparing.py": "the score of a sorted set, a double in Redis itself, is compared with the level",
 }
 
 
