@@ -21,8 +21,8 @@ from benchmarks.place import SYMBOL, Place, place
 from benchmarks.table import Row, show
 
 WARM_UP = 200
-REQUESTS = 2_000
-TURNS = 3
+REQUESTS = 1_000
+TURNS = 2
 _KEYS = count(1)
 
 Ask = tuple[str, str, Any, int]

@@ -312,8 +312,7 @@ def _journal_row(entry: Entry) -> tuple[Any, ...]:
 
 def _deal_rows(entry: Entry) -> list[tuple[Any, ...]]:
     return [
-        (str(entry.account), entry.version, line, *_values(deal, _DEAL_FIELDS))
-        for line, deal in enumerate(entry.deals)
+        (str(entry.account), entry.version, line, *_values(deal, _DEAL_FIELDS)) for line, deal in enumerate(entry.deals)
     ]
 
 

@@ -24,9 +24,7 @@ UNDER_WAY_MS = 60_000
 INDEX_LAG_S = 5
 
 
-def against_record(
-    account: AccountRef, recorded: Recorded, found: Found, catalogue: Catalogue
-) -> Iterator[Difference]:
+def against_record(account: AccountRef, recorded: Recorded, found: Found, catalogue: Catalogue) -> Iterator[Difference]:
     """The record carried forward by the unrecorded entries must give exactly what the ledger holds."""
     where, version = str(account), recorded.version
     portfolio, config, orders = recorded.portfolio(catalogue), recorded.config, dict(recorded.orders)

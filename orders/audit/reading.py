@@ -191,5 +191,3 @@ def _everything(account: AccountRef, recorded: int) -> list[Call]:
 def _again(account: AccountRef, listed: list[str]) -> list[Call]:
     calls: list[Call] = [(key, ("HGETALL", key)) for key in (keys.holding(account, each) for each in listed)]
     return [*calls, (keys.portfolio(account), ("HGET", keys.portfolio(account), "version"))]
-
-
