@@ -12,7 +12,7 @@ from copytrading.kernel.decimals import text
 from copytrading.kernel.ids import AccountRef
 from orders.book import codec, keys
 from orders.book.connection import Call, Ledger, ledger
-from orders.book.streams import mark_call, read_journal
+from orders.book.streams import holder_news, mark_call, read_journal
 from orders.messages import LevelKind
 from orders.rules.facts import Order
 from orders.rules.lifecycle import TERMINAL
@@ -137,7 +137,7 @@ def index_account(account: AccountRef, *, book: Ledger | None = None) -> int:
                 orders.extend(_live_orders(book, account))
             calls.extend(hint_calls(account, orders, group))
         last = entries[-1][0]
-        book.run(calls)
+        book.run([*calls, holder_news(account)])
         book.run([mark_call(account, "index", last)])
         after = last
     return after

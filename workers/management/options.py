@@ -41,6 +41,17 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
+def add_shard_option(parser: CommandParser, of_what: str) -> None:
+    parser.add_argument("--shard", default="0/1", help=f"Share of the {of_what}: 0/4 is the first of four.")
+
+
+def shard_named(options: dict[str, Any]) -> tuple[int, int]:
+    number, _, of = options["shard"].partition("/")
+    if not (number.isdigit() and of.isdigit() and int(number) < int(of)):
+        raise CommandError(f"--shard {options['shard']} is no share; write 0/4 for the first of four")
+    return int(number), int(of)
+
+
 class WorkerCommand(BaseCommand):
     """`manage.py <worker>`: runs one worker until SIGTERM or Ctrl-C, finishing the step under way."""
 

@@ -24,6 +24,7 @@ from copytrading.kernel.rejections import Reason, Rejection
 from orders.book import keys, quotes, terms
 from orders.book.account import load
 from orders.book.connection import ledger, market
+from orders.book.streams import news_from, read_news
 from orders.book.triggers import KIND_OF, Level, drop_call, levels_from_rows
 from orders.messages import CancelPending, Done, Fire
 from orders.rules import hours, pricing
@@ -108,9 +109,7 @@ class PendingMonitor(Worker):
     def _begin_reading(self, catalogue: Catalogue) -> None:
         """Of every level of this share, and the last news again: on a cluster it may be ahead of the indexes."""
         self._reread_at = clock.monotonic()
-        newest = ledger().node_of(keys.QUEUE_LEVELS).xrevrange(keys.QUEUE_LEVELS, count=1)
-        at_ms = int(str(newest[0][0]).partition("-")[0]) if newest else 0
-        self._news_at = f"{max(0, at_ms - _NEWS_AGAIN_MS)}-0"
+        self._news_at = news_from(ledger(), keys.QUEUE_LEVELS, _NEWS_AGAIN_MS)
         self._coming = self._levels if self._never_read else LevelBook()
         self._reading = indexes.read_into(self._coming, indexes.named_in(catalogue, self._symbols))
 
@@ -133,8 +132,7 @@ class PendingMonitor(Worker):
     def _read_news(self) -> set[str]:
         """Levels set since the last look; gives their symbols. Read before ticks are judged, so that none is missed."""
         symbols: set[str] = set()
-        node = ledger().node_of(keys.QUEUE_LEVELS)
-        while news := _entries(node.xread({keys.QUEUE_LEVELS: self._news_at}, count=_NEWS_AT_ONCE)):
+        while news := read_news(ledger(), keys.QUEUE_LEVELS, self._news_at, _NEWS_AT_ONCE):
             for name, values in news:
                 self._news_at = name
                 for level in _levels_of_news(values) if self.mine(values["symbol"]) else ():
@@ -285,13 +283,6 @@ def _is_gone(level: Level, refused: Rejection) -> bool:
     if refused.reason is Reason.price_moved:
         return load(AccountRef.parse(level.account)).config.group != level.group
     return refused.reason in _GONE
-
-
-def _entries(read: object) -> list[tuple[str, dict[str, str]]]:
-    if not read:
-        return []
-    entries = next(iter(read.values())) if isinstance(read, dict) else read[0][1]  # type: ignore[index]
-    return entries[0] if entries and isinstance(entries[0], list) else entries
 
 
 def _levels_of_news(values: dict[str, str]) -> list[Level]:
