@@ -42,7 +42,7 @@ cents = st.integers(-9, 9).map(D)
 @st.composite
 def exposures(draw: st.DrawFn) -> dict[str, Exposure]:
     held = {}
-    for symbol in draw(st.lists(st.sampled_from(sorted(MIDS)), max_size=3, unique=True)):
+    for symbol in draw(st.lists(st.sampled_from(sorted(MIDS)), min_size=1, max_size=3, unique=True)):
         long, short = draw(lots), draw(lots)
         prices = st.integers(-3_000, 3_000).map(lambda n, mid=MIDS[symbol]: mid + mid * n / D(100_000))
         held[symbol] = Exposure(long, long * draw(prices), ZERO, short, short * draw(prices), ZERO)

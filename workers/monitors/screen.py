@@ -62,10 +62,6 @@ class _Strip:
     def rows(self) -> Whole:
         return self._rows[: self.size]
 
-    @property
-    def values(self) -> Whole:
-        return self._values[: self.size]
-
     def follow(self, catalogue: Catalogue) -> frozenset[str]:
         """Takes the terms of now, and says which quotes its values depend on."""
         self._terms = catalogue.terms.get((self.group, self.symbol))
@@ -76,20 +72,12 @@ class _Strip:
         between = symbols_between(self._terms.profit_currency, self.currency, catalogue.pairs)
         return frozenset({self.symbol}) | (between or frozenset())
 
-    def price(self, quotes: dict[str, Quote], catalogue: Catalogue) -> bool:
+    def price(self, quote: Quote | None, rates: "_Rates") -> bool:
         """Takes the quotes of now. False if they don't tell what a holder's lots are worth."""
-        quote = quotes.get(self.symbol)
-        if quote is None or self._terms is None or self.currency not in catalogue.currency_digits:
+        rate = rates.between(self._terms.profit_currency, self.currency) if self._terms else None
+        if quote is None or rate is None:
             return False
-        gain, loss = ONE, -ONE
-        if self._terms.profit_currency != self.currency:
-            of_no_age = Market(0, quotes)
-            sold = convert(ONE, self._terms.profit_currency, self.currency, catalogue, of_no_age)
-            bought = convert(-ONE, self._terms.profit_currency, self.currency, catalogue, of_no_age)
-            if isinstance(sold, Rejection) or isinstance(bought, Rejection):
-                return False
-            gain, loss = sold, bought
-        self._gain, self._loss = float(self._unit * gain), float(self._unit * -loss)
+        self._gain, self._loss = float(self._unit * rate[0]), float(self._unit * rate[1])
         self._bid, self._ask = float(quote.bid - self._spreads[0]), float(quote.ask + self._spreads[1])
         self._judge_size()
         return True
@@ -110,8 +98,9 @@ class _Strip:
         self._most_lots = max(self._most_lots, abs(held[0]), abs(held[2]))
         self._most_cost = max(self._most_cost, abs(held[1]), abs(held[3]))
         self._judge_size()
-        self._values[place] = self.worth(slice(place, place + 1))[0] if self.priced else 0
-        return int(self._values[place])
+        value = int(self._worth(*held)) if self.priced else 0
+        self._values[place] = value
+        return value
 
     def remove(self, row: int) -> None:
         """The last holder takes its place."""
@@ -122,31 +111,25 @@ class _Strip:
             self._held[:, place] = self._held[:, last]
             self._places[int(self._rows[place])] = place
 
-    def worth(self, of: slice | None = None) -> Whole:
-        """What each floats now, in units: a gain is sold for account currency, a loss bought with it."""
-        long_lots, long_cost, short_lots, short_cost = self._held[:, of or slice(self.size)]
+    def revalue(self) -> Whole:
+        """By how much what each floats has changed."""
+        fresh = self._worth(*self._held[:, : self.size]).astype(np.int64) if self.priced else np.zeros(self.size, int)
+        change = fresh - self._values[: self.size]
+        self._values[: self.size] = fresh
+        return change
+
+    def _worth(self, long_lots: Any, long_cost: Any, short_lots: Any, short_cost: Any) -> Any:
+        """Of one holder or of all, in units: a gain is sold for account currency, a loss bought with it."""
         if self.rough:
-            return np.zeros(len(long_lots), np.int64)
-        long = long_lots * self._bid
-        long -= long_cost
-        short = short_lots * self._ask
-        np.subtract(short_cost, short, out=short)
-        total = self._converted(long)
-        total += self._converted(short)
-        return total.astype(np.int64)
+            return long_lots * 0
+        long = self._converted(long_lots * self._bid - long_cost)
+        return long + self._converted(short_cost - short_lots * self._ask)
 
-    def keep(self, values: Whole) -> None:
-        self._values[: self.size] = values
-
-    def _converted(self, made: Real) -> Real:
+    def _converted(self, made: Any) -> Any:
         if self._gain == self._loss:
-            made *= self._gain
-            return np.rint(made, out=made)
-        sold = made * self._gain
-        made *= self._loss
+            return np.rint(made * self._gain)
         # A loss costs more than a gain brings, so the smaller of the two has the right rate.
-        np.minimum(sold, made, out=made)
-        return np.rint(made, out=made)
+        return np.rint(np.minimum(made * self._gain, made * self._loss))
 
     def _judge_size(self) -> None:
         price, rate = max(abs(self._bid), abs(self._ask)), max(self._gain, self._loss)
@@ -156,6 +139,26 @@ class _Strip:
         self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
         self._values = np.concatenate([self._values, np.zeros_like(self._values)])
         self._held = np.concatenate([self._held, np.zeros_like(self._held)], axis=1)
+
+
+class _Rates:
+    """What a gain and a loss of one currency are in another, at the quotes of one moment; each worked out once."""
+
+    def __init__(self, quotes: dict[str, Quote], catalogue: Catalogue) -> None:
+        self._of_no_age = Market(0, quotes)
+        self._catalogue = catalogue
+        self._known: dict[tuple[str, str], tuple[Decimal, Decimal] | None] = {}
+
+    def between(self, source: str, target: str) -> tuple[Decimal, Decimal] | None:
+        """None if there is no way, or no quote for it."""
+        if source == target:
+            return ONE, ONE
+        if (source, target) not in self._known:
+            sold = convert(ONE, source, target, self._catalogue, self._of_no_age)
+            bought = convert(-ONE, source, target, self._catalogue, self._of_no_age)
+            known = not (isinstance(sold, Rejection) or isinstance(bought, Rejection))
+            self._known[source, target] = (sold, -bought) if known else None  # type: ignore[operator,assignment]
+        return self._known[source, target]
 
 
 class Screen:
@@ -174,7 +177,6 @@ class Screen:
         self._calls_at: Whole = np.zeros(0, np.int64)  # a suspect at or below this equity, if no call is latched
         self._frees_at: Whole = np.zeros(0, np.int64)  # a suspect at or above this one, if a call is latched
         self._blind: Whole = np.zeros(0, np.int64)  # how much of what it holds has no price or rate
-        self._always: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._moved: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._rests_until: Real = np.zeros(0)
         self.follow(catalogue)
@@ -193,10 +195,11 @@ class Screen:
         """Prices by these terms from now on. Call levels and what an account may hold follow as each is put again."""
         self._catalogue = catalogue
         by_quote: dict[str, list[_Strip]] = defaultdict(list)
+        rates = _Rates(self._quotes, catalogue)
         for strip in self._strips.values():
             for symbol in strip.follow(catalogue):
                 by_quote[symbol].append(strip)
-            self._revalue(strip)
+            self._revalue(strip, rates)
         self._by_quote = by_quote
 
     def put(self, account: AccountRef, portfolio: Portfolio, config: Config) -> None:
@@ -205,7 +208,7 @@ class Screen:
         self._leave_strips(row)
         self._frees_at[row], self._calls_at[row] = _NEVER, -_NEVER
         self._equity[row] = self._blind[row] = 0
-        self._always[row] = self._moved[row] = False
+        self._moved[row] = False
         group = self._catalogue.groups.get(config.group)
         digits = self._catalogue.currency_digits.get(config.currency)
         held = {symbol: exposure for symbol, exposure in portfolio.exposures.items() if not exposure.flat}
@@ -214,22 +217,21 @@ class Screen:
             return  # the rules give it no value: it is put again when terms change
         money = _units(portfolio.balance + portfolio.credit, digits)
         bound = _units(group.margin_call_level * portfolio.used_margin / 100, digits)
-        without_margin = portfolio.used_margin.is_zero()
-        if max(abs(money), abs(bound)) >= _MOST_MONEY or (without_margin and portfolio.margin_called):
-            self._always[row] = True
-        self._equity[row] = max(-_MOST_MONEY, min(money, _MOST_MONEY))
         slack = _SLACK + _SLACK_A_SYMBOL * len(held)
-        bound = max(-_MOST_MONEY, min(bound, _MOST_MONEY))
-        if portfolio.margin_called:
+        if max(abs(money), abs(bound)) >= _MOST_MONEY or (portfolio.used_margin.is_zero() and portfolio.margin_called):
+            money, self._calls_at[row] = 0, _NEVER
+        elif portfolio.margin_called:
             self._frees_at[row] = bound - slack
         else:
             self._calls_at[row] = bound + slack
         for symbol, exposure in held.items():
             strip = self._strip(symbol, config.group, config.currency)
             self._strips_of[row].append(strip)
-            self._equity[row] += strip.put(row, exposure)
+            money += strip.put(row, exposure)
             self._blind[row] += not strip.priced
-            self._always[row] |= strip.rough
+            if strip.rough:
+                self._calls_at[row] = _NEVER
+        self._equity[row] = money
 
     def remove(self, account: AccountRef) -> None:
         row = self._row_of.pop(account, None)
@@ -237,7 +239,7 @@ class Screen:
             self._leave_strips(row)
             self._accounts[row] = None
             self._calls_at[row], self._frees_at[row] = -_NEVER, _NEVER
-            self._always[row] = self._moved[row] = False
+            self._moved[row] = False
             self._free.append(row)
 
     def hear(self, quote: Quote, now: float) -> list[AccountRef]:
@@ -245,21 +247,22 @@ class Screen:
         if not is_sound(quote):
             return []
         self._quotes[quote.symbol] = quote
-        found: list[AccountRef] = []
-        for strip in self._by_quote.get(quote.symbol, ()):
-            self._revalue(strip)
-            found += self._named(strip.rows[self._suspect(strip.rows, now)])
-        return found
+        strips = self._by_quote.get(quote.symbol, [])
+        rates = _Rates(self._quotes, self._catalogue)
+        for strip in strips:
+            self._revalue(strip, rates)
+        if not strips:
+            return []
+        return self._named(self._suspects(np.concatenate([strip.rows for strip in strips]), now))
 
     def suspects(self, now: float) -> list[AccountRef]:
         """Of all accounts, those that are to be looked at."""
-        rows = np.arange(len(self._accounts))
-        return self._named(rows[self._suspect(rows, now)])
+        return self._named(self._suspects(np.arange(len(self._accounts)), now))
 
     def rest(self, accounts: Iterable[AccountRef], until: float) -> None:
         """Those of them that are suspects still, after a look, are not named again before then."""
         rows = np.array([self._row_of[account] for account in accounts if account in self._row_of], np.int64)
-        self._rests_until[rows[self._suspect(rows, np.inf)]] = until
+        self._rests_until[self._suspects(rows, np.inf)] = until
 
     def next_moved(self, most: int) -> list[AccountRef]:
         """Accounts whose equity has moved since they were last given here or put, in turn."""
@@ -270,30 +273,23 @@ class Screen:
         self._turn = int(rows[-1]) + 1 if len(rows) else 0
         return self._named(rows)
 
-    def _suspect(self, rows: Whole, now: float) -> NDArray[np.bool_]:
+    def _suspects(self, rows: Whole, now: float) -> Whole:
         equity = self._equity[rows]
-        suspect = equity <= self._calls_at[rows]
-        suspect |= equity >= self._frees_at[rows]
-        suspect &= self._blind[rows] == 0
-        suspect |= self._always[rows]
-        suspect &= self._rests_until[rows] <= now
-        return suspect
+        near = rows[(equity <= self._calls_at[rows]) | (equity >= self._frees_at[rows])]
+        return near[(self._blind[near] == 0) & (self._rests_until[near] <= now)]
 
     def _named(self, rows: Whole) -> list[AccountRef]:
         return [account for row in rows.tolist() if (account := self._accounts[row])]
 
-    def _revalue(self, strip: _Strip) -> None:
-        rows = strip.rows
-        priced = strip.price(self._quotes, self._catalogue)
-        values = strip.worth() if priced else np.zeros(len(rows), np.int64)
-        self._equity[rows] += values - strip.values
+    def _revalue(self, strip: _Strip, rates: _Rates) -> None:
+        rows, before = strip.rows, strip.priced
+        strip.priced = strip.price(self._quotes.get(strip.symbol), rates)
+        self._equity[rows] += strip.revalue()
         self._moved[rows] = True
-        strip.keep(values)
-        if priced != strip.priced:
-            self._blind[rows] += strip.priced - priced
-            strip.priced = priced
+        if strip.priced != before:
+            self._blind[rows] += before - strip.priced
         if strip.rough:
-            self._always[rows] = True
+            self._calls_at[rows] = _NEVER
 
     def _strip(self, symbol: str, group: str, currency: str) -> _Strip:
         named = (symbol, group, currency)
@@ -301,7 +297,7 @@ class Screen:
             strip = self._strips[named] = _Strip(*named)
             for each in strip.follow(self._catalogue):
                 self._by_quote.setdefault(each, []).append(strip)
-            self._revalue(strip)
+            self._revalue(strip, _Rates(self._quotes, self._catalogue))
         return self._strips[named]
 
     def _new_row(self, account: AccountRef) -> int:
@@ -325,7 +321,7 @@ class Screen:
         self._strips_of += [[] for _ in range(more)]
         self._equity, self._blind = _grown(self._equity, more, 0), _grown(self._blind, more, 0)
         self._calls_at, self._frees_at = _grown(self._calls_at, more, -_NEVER), _grown(self._frees_at, more, _NEVER)
-        self._always, self._moved = _grown(self._always, more, False), _grown(self._moved, more, False)
+        self._moved = _grown(self._moved, more, False)
         self._rests_until = _grown(self._rests_until, more, -np.inf)
 
 
