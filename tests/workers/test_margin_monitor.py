@@ -273,7 +273,7 @@ def test_holders_are_read_a_few_at_a_time(
     for kind in KINDS:
         floor.open("0.5", account=kind)
     floor.book.ledger.delete(keys.QUEUE_ACCOUNTS)
-    read = []
+    read: list[str] = []
     while monitor.step() or not read:
         read.append(monitor.lag()["holders"])
     assert read[:3] == ["1", "2", "3"]

@@ -44,8 +44,8 @@ def exposures(draw: st.DrawFn) -> dict[str, Exposure]:
     held = {}
     for symbol in draw(st.lists(st.sampled_from(sorted(MIDS)), min_size=1, max_size=3, unique=True)):
         long, short = draw(lots), draw(lots)
-        prices = st.integers(-3_000, 3_000).map(lambda n, mid=MIDS[symbol]: mid + mid * n / D(100_000))
-        held[symbol] = Exposure(long, long * draw(prices), ZERO, short, short * draw(prices), ZERO)
+        bought, sold = (MIDS[symbol] * (1 + D(draw(st.integers(-3_000, 3_000))) / 100_000) for _ in "bs")
+        held[symbol] = Exposure(long, long * bought, ZERO, short, short * sold, ZERO)
     return held
 
 

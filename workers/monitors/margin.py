@@ -38,7 +38,7 @@ ACCOUNTS_AT_ONCE = 500
 #: A call takes a commit of its own: more suspects than this wait until the ticks of meanwhile were heard.
 SUSPECTS_AT_ONCE = 100
 #: What could not be decided, or is a hair from its level, is looked at again after this long.
-LOOK_AGAIN_S = 0.25
+LOOK_AGAIN_S = 0.5
 _LISTEN_S = 0.25
 _NEWS_AT_ONCE = 1_000
 _NEWS_AGAIN_MS = 5_000
@@ -87,12 +87,13 @@ class MarginMonitor(Worker):
     def _follow(self, catalogue: Catalogue) -> Screen:
         """Changed terms are priced with at once; call levels follow with a reading of all holders."""
         if self._screen is None:
-            self._screen = Screen(catalogue)
+            self._screen, self._catalogue = Screen(catalogue), catalogue
             self._news_at = news_from(ledger(), keys.QUEUE_ACCOUNTS, _NEWS_AGAIN_MS)
-        elif catalogue is not self._catalogue and replace(catalogue, epoch=0) != replace(self._catalogue, epoch=0):
-            self._screen.follow(catalogue)
-            self._reading, self._read_at = None, float("-inf")
-        self._catalogue = catalogue
+        elif catalogue is not self._catalogue:
+            if replace(catalogue, epoch=0) != replace(self._catalogue, epoch=0):
+                self._screen.follow(catalogue)
+                self._reading, self._read_at = None, float("-inf")
+            self._catalogue = catalogue
         symbols = tuple(sorted({symbol for _, symbol in catalogue.terms}))
         if self._heard is None or symbols != self._symbols:
             self._symbols = symbols
