@@ -269,7 +269,6 @@ def test_holders_are_read_a_few_at_a_time(
     floor: Floor, monitor: MarginMonitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(margin, "ACCOUNTS_AT_ONCE", 1)
-    floor.book.ledger.delete(keys.QUEUE_ACCOUNTS)
     for kind in KINDS:
         floor.open("0.5", account=kind)
     floor.book.ledger.delete(keys.QUEUE_ACCOUNTS)

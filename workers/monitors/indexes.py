@@ -14,9 +14,10 @@ from orders.book.triggers import Level, Named, drop_call, levels_from_rows, neve
 from workers.monitors.levels import SIDES, LevelBook
 
 SLICE = 2_000
-#: Of each slice at least so many levels, or a fifth of it, drawn by chance, are looked at, so that those of ended
-#: orders do not pile up.
+#: So many of all levels, or a tenth, drawn by chance, are looked at with each reading, so that those of ended orders
+#: do not pile up.
 LOOKED_AT = 500
+_SHARE = 0.1
 
 
 def named_in(catalogue: Catalogue, symbols: Iterable[str]) -> list[Named]:
@@ -34,31 +35,32 @@ def named_in(catalogue: Catalogue, symbols: Iterable[str]) -> list[Named]:
 def read_into(book: LevelBook, wanted: Sequence[Named]) -> Iterator[None]:
     """Each step reads about SLICE levels; the last one ends without giving anything."""
     sizes = ledger().run([(key, ("ZCARD", key)) for key in (keys.level_index(*named) for named in wanted)])
+    share = max(_SHARE, LOOKED_AT / max(sum(sizes), LOOKED_AT))
     small: list[Named] = []
     waiting = 0
     for named, size in zip(wanted, sizes, strict=True):
         if size > SLICE:
-            yield from _read_large(book, named)
+            yield from _read_large(book, named, share)
         elif size:
             small.append(named)
             waiting += size
         if waiting > SLICE:
-            _read_whole(book, small)
+            _read_whole(book, small, share)
             small, waiting = [], 0
             yield
-    _read_whole(book, small)
+    _read_whole(book, small, share)
 
 
-def _read_whole(book: LevelBook, wanted: Sequence[Named]) -> None:
+def _read_whole(book: LevelBook, wanted: Sequence[Named], share: float) -> None:
     named_keys = [keys.level_index(*named) for named in wanted]
     calls: list[Call] = [(key, ("ZRANGE", key, 0, -1, "WITHSCORES")) for key in named_keys]
     found: list[Level] = []
     for named, rows in zip(wanted, ledger().run(calls), strict=True):
         found += levels_from_rows(named, _pairs(rows))
-    book.add_all(_without_ended(found))
+    book.add_all(_without_ended(found, share))
 
 
-def _read_large(book: LevelBook, named: Named) -> Iterator[None]:
+def _read_large(book: LevelBook, named: Named, share: float) -> Iterator[None]:
     """By score, so that the ladder is sorted as it comes; levels of one score are never torn apart."""
     key = keys.level_index(*named)
     found: list[Level] = []
@@ -73,14 +75,14 @@ def _read_large(book: LevelBook, named: Named) -> Iterator[None]:
             whole = ("ZRANGE", key, last, last, "BYSCORE", "WITHSCORES")
             rows = [row for row in rows if row[1] != rows[-1][1]] + list(_pairs(ledger().run([(key, whole)])[0]))
             start = f"({last}"
-        found += _without_ended(levels_from_rows(named, rows))
+        found += _without_ended(levels_from_rows(named, rows), share)
         yield
     book.add_all(found)
 
 
-def _without_ended(found: list[Level]) -> list[Level]:
-    """Less those that a look showed will never fire; they are taken out of the index too."""
-    gone = never_to_fire(ledger(), random.sample(found, min(len(found), max(LOOKED_AT, len(found) // 5))))
+def _without_ended(found: list[Level], share: float) -> list[Level]:
+    """Less those that a look at this share of them showed will never fire; they are taken out of the index too."""
+    gone = never_to_fire(ledger(), random.sample(found, round(len(found) * share)))
     if not gone:
         return found
     ledger().run([drop_call(level) for level in gone])

@@ -32,14 +32,15 @@ from orders.verbs import carry_out
 from workers.base import Worker
 from workers.monitors.screen import Screen
 
-PASS_S = 0.25
+PASS_S = 0.1
 WHOLE_PASS_S = 60.0
-ACCOUNTS_AT_ONCE = 500
+#: As many as ticks wait for: some 50 ms.
+ACCOUNTS_AT_ONCE = 200
 #: A call takes a commit of its own: more suspects than this wait until the ticks of meanwhile were heard.
 SUSPECTS_AT_ONCE = 100
 #: What could not be decided, or is a hair from its level, is looked at again after this long.
 LOOK_AGAIN_S = 0.5
-_LISTEN_S = 0.25
+_LISTEN_S = 0.1
 _NEWS_AT_ONCE = 1_000
 _NEWS_AGAIN_MS = 5_000
 
@@ -59,6 +60,8 @@ class MarginMonitor(Worker):
         self._heard: Iterator[quotes.Heard] | None = None
         self._news_at = ""
         self._reading: Iterator[tuple[Named, bool]] | None = None
+        self._in_haste = True  # until all were read once
+        self._met: set[AccountRef] = set()
         self._read_at = self._passed_at = float("-inf")
         self._busy = False
 
@@ -82,7 +85,7 @@ class MarginMonitor(Worker):
         for account, symbols in self._next_holders(screen).items():
             named.setdefault(account, set()).update(symbols)
         self._look_at(named, catalogue, screen)
-        return bool(heard.quotes) or self._busy
+        return bool(heard.quotes) or self._busy or self._reading is not None
 
     def _follow(self, catalogue: Catalogue) -> Screen:
         """Changed terms are priced with at once; call levels follow with a reading of all holders."""
@@ -92,7 +95,7 @@ class MarginMonitor(Worker):
         elif catalogue is not self._catalogue:
             if replace(catalogue, epoch=0) != replace(self._catalogue, epoch=0):
                 self._screen.follow(catalogue)
-                self._reading, self._read_at = None, float("-inf")
+                self._reading, self._read_at, self._in_haste = None, float("-inf"), True
             self._catalogue = catalogue
         symbols = tuple(sorted({symbol for _, symbol in catalogue.terms}))
         if self._heard is None or symbols != self._symbols:
@@ -123,35 +126,41 @@ class MarginMonitor(Worker):
         return [account for account in told if self.mine(account)]
 
     def _next_holders(self, screen: Screen) -> Named:
-        """Whose turn it is: a slice of the reading of all, and every PASS_S some whose equity has moved."""
+        """Whose turn it is: some of the reading of all while it lasts, else some whose equity has moved."""
         now = clock.monotonic()
-        found: Named = {}
+        due = now - self._passed_at > PASS_S
         if self._reading is None and now - self._read_at > WHOLE_PASS_S:
             self._read_at, self._reading = now, self._read_holders(screen)
-        if self._reading is not None:
-            found, over = next(self._reading)
-            self._reading = None if over else self._reading
-            self._busy = self._busy or not over
-        if now - self._passed_at > PASS_S:
-            self._passed_at = now
-            for account in screen.next_moved(ACCOUNTS_AT_ONCE):
-                found.setdefault(account, set())
+            self._met.clear()
+            due = True
+        if not (due or (self._reading and self._in_haste)):
+            return {}
+        self._passed_at = now
+        if self._reading is None:
+            return {account: set() for account in screen.next_moved(ACCOUNTS_AT_ONCE)}
+        found, over = next(self._reading)
+        if over:
+            self._reading, self._in_haste = None, False
+        self._busy = self._busy or (self._in_haste and not over)
         return found
 
     def _read_holders(self, screen: Screen) -> Iterator[tuple[Named, bool]]:
-        """All that are said to hold something and all that the screen has beside them, and whether that was all."""
+        """All that are said to hold something and all that the screen has beside them, and whether that was all.
+
+        Whoever was looked at since it began is left out, unless the screen does not know why a symbol names him.
+        """
         found: Named = {}
-        met: set[AccountRef] = set()
         for symbol, members in self._members():
             for account in members:
-                if account not in met or not screen.holds(account, symbol):
-                    met.add(account)
-                    found.setdefault(account, set()).add(symbol)
+                if account in found:
+                    found[account].add(symbol)
+                elif account not in self._met or not screen.holds(account, symbol):
+                    found[account] = {symbol}
             if len(found) >= ACCOUNTS_AT_ONCE:
                 yield found, False
                 found = {}
         for account in screen:
-            if account not in met:
+            if account not in self._met and account not in found:
                 found[account] = set()
                 if len(found) >= ACCOUNTS_AT_ONCE:
                     yield found, False
@@ -180,6 +189,7 @@ class MarginMonitor(Worker):
             self._value(known, catalogue, screen)
             self._drop_stale(known, named)
             screen.rest(batch, clock.monotonic() + LOOK_AGAIN_S)
+            self._met.update(batch)
 
     def _load(self, accounts: list[AccountRef]) -> dict[AccountRef, tuple[Portfolio, Config]]:
         calls: list[Call] = []
@@ -207,14 +217,13 @@ class MarginMonitor(Worker):
         prices = quotes.read(market(), _quotes_for(known.values(), catalogue))
         writing = market().pipeline(transaction=False)
         for account, (portfolio, config) in known.items():
-            latched = portfolio.margin_called
             if measured := _valued(portfolio, config, catalogue, prices):
                 writing.hset(keys.user_margin(account), mapping=_shown(measured, portfolio, prices))
                 called = margin_call.is_margin_call(measured, catalogue.groups[config.group])
-                if called != latched and self._call(account, portfolio, called, measured):
-                    latched = called
-            if latched or any(not exposure.flat for exposure in portfolio.exposures.values()):
-                screen.put(account, replace(portfolio, margin_called=latched), config)
+                if called != portfolio.margin_called and self._call(account, portfolio, called, measured):
+                    portfolio = replace(portfolio, margin_called=called)  # noqa: PLW2901  as it is now
+            if portfolio.margin_called or any(not exposure.flat for exposure in portfolio.exposures.values()):
+                screen.put(account, portfolio, config)
             else:
                 screen.remove(account)
         writing.execute()
