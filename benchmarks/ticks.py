@@ -5,8 +5,10 @@ Everything is CPU time: nothing here waits, and what else the machine does is le
 python -m benchmarks.ticks
 """
 
+import atexit
 import os
 import random
+import shutil
 import tempfile
 from collections.abc import Callable
 from decimal import Decimal
@@ -75,7 +77,9 @@ def ready() -> None:
     from django.apps import apps
 
     if not apps.ready:
-        os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="bench-"))
+        folder = tempfile.mkdtemp(prefix="bench-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ.setdefault("DATA_DIR", folder)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "copytrading.settings")
         django.setup()
 
