@@ -114,14 +114,14 @@ def _nothing_fires(levels: "list[Level]") -> tuple[float, float]:
     catalogue = make_catalogue(*(make_terms(symbol, profit_currency="USD") for symbol in SYMBOLS))
     monitor = PendingMonitor("bench")
     monitor.prepare()
-    monitor._levels.replace(levels)  # noqa: SLF001
+    monitor._levels.replace(levels)
     quotes = list(islice(cycle(_quotes()), TICKS))
-    judge = monitor._on_quote  # noqa: SLF001
+    judge = monitor._on_quote
     began = process_time()
     for quote in quotes:
         judge(quote, catalogue)
     quiet = (process_time() - began) / TICKS
-    assert len(monitor._levels) == LEVELS  # noqa: SLF001
+    assert len(monitor._levels) == LEVELS
     nexts = [MID + TICK * number for number in range(len(WATCHES))]
     began = process_time()
     for quote in quotes:
@@ -170,7 +170,7 @@ def _one_more() -> tuple[float, float]:
     book, plain = LevelBook(), sorted(ladder)
     book.replace(ladder)
     added = _timed(lambda: [book.add(each) for each in more])  # type: ignore[func-returns-value]
-    inserted = _timed(lambda: [insort(plain, each) for each in more])  # type: ignore[func-returns-value]
+    inserted = _timed(lambda: [insort(plain, each) for each in more])
     return added / FIRED, inserted / FIRED
 
 
