@@ -2,7 +2,7 @@
 
 It compares every account's version with its marks and announces again what lags, indexes what was not
 indexed, finishes transfers under way, opens restarted ledger nodes for trading after checking them, and
-trims the stream of level news by age.
+trims the streams of news by age.
 """
 
 import logging
@@ -25,7 +25,9 @@ from workers.base import Worker
 
 LAG_S = 2.0
 REFRESH_S = 30.0
+#: How long news is kept for monitors that are behind: of levels, and of holders, who are many and all read each minute.
 NEWS_LIFE_MS = 600_000
+HOLDER_NEWS_LIFE_MS = 60_000
 #: With so many announcements waiting, and one an account, nothing is announced again.
 CROWD = 10_000
 _PAUSE_S = 0.5
@@ -68,8 +70,8 @@ class Sweeper(Worker):
     def _begin_pass(self) -> Iterator[list[AccountRef]]:
         """All accounts, in batches."""
         self._list_accounts()
-        oldest = f"{clock.now_ms() - NEWS_LIFE_MS}-0"
-        ledger().run([(keys.QUEUE_LEVELS, ("XTRIM", keys.QUEUE_LEVELS, "MINID", "~", oldest))])
+        for key, life_ms in ((keys.QUEUE_LEVELS, NEWS_LIFE_MS), (keys.QUEUE_ACCOUNTS, HOLDER_NEWS_LIFE_MS)):
+            ledger().run([(key, ("XTRIM", key, "MINID", "~", f"{clock.now_ms() - life_ms}-0"))])
         # While nobody records, telling again would only fill the stream.
         waiting = ledger().run([(keys.QUEUE_RECORD, ("XLEN", keys.QUEUE_RECORD))])[0]
         self._crowded = int(waiting) > max(CROWD, len(self._accounts))

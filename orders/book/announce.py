@@ -9,8 +9,8 @@ import structlog
 from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.ids import AccountRef
 from orders.book.account import Changes
-from orders.book.connection import ReplyLost, ledger
-from orders.book.streams import announcement, mark_call
+from orders.book.connection import Call, ReplyLost, ledger
+from orders.book.streams import announcement, holder_news, mark_call
 from orders.book.triggers import hint_calls, index_account
 
 _log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ def after(account: AccountRef, changes: Changes, group: str) -> None:
         if changes.config is None or version == 1:
             _tell(account, changes, group, version)
         else:
-            ledger().run([announcement(account)])
+            ledger().run(_news(account, changes))
             index_account(account)  # a changed group moves every level to another index
     except (LedgerUnavailable, ReplyLost, redis.exceptions.RedisError) as error:
         _log.warning("announcement_lost", account=str(account), version=version, error=str(error))
@@ -31,10 +31,17 @@ def after(account: AccountRef, changes: Changes, group: str) -> None:
 
 def _tell(account: AccountRef, changes: Changes, group: str, version: int) -> None:
     book = ledger()
-    calls = [announcement(account), *hint_calls(account, (*changes.born, *changes.changed), group)]
+    calls = [*_news(account, changes), *hint_calls(account, (*changes.born, *changes.changed), group)]
     marking = [mark_call(account, "index", version, after=version - 1)]
     if book.one_node:  # one pipeline keeps the order: the mark moves only after the hints
         book.run([*calls, *marking])
     else:
         book.run(calls)
         book.run(marking)
+
+
+def _news(account: AccountRef, changes: Changes) -> list[Call]:
+    """For the recorder; and for margin monitors, if the account holds something or its last lots are gone."""
+    if changes.portfolio.exposures or changes.deals:
+        return [announcement(account), holder_news(account)]
+    return [announcement(account)]

@@ -14,6 +14,7 @@ HALTS = "halts"
 LEDGER_ID = "ledger:id"
 QUEUE_RECORD = "queue:record"
 QUEUE_LEVELS = "queue:levels"
+QUEUE_ACCOUNTS = "queue:accounts"
 #: On the market instance: ledger nodes (`connection.incarnation`) that were checked since they started.
 LEDGER_CLEARED = "ledger_cleared"
 

@@ -6,7 +6,7 @@ sent twice is refused by its sequence: clients of this instance may ask again.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -103,8 +103,12 @@ def resume_sequence(client: redis.Redis, feed: str, symbols: Iterable[str]) -> i
     return max(seconds * 1_000_000 + microseconds, *(int(number or 0) for number in seen), 0)
 
 
-def listen(client: redis.Redis, symbols: Iterable[str], wait_s: float = 1.0) -> Iterator[Heard]:
+def listen(
+    client: redis.Redis, symbols: Iterable[str], wait_s: float = 1.0, busy: Callable[[], bool] = lambda: False
+) -> Iterator[Heard]:
     """Every tick of `symbols` in order, in batches; after `wait_s` without a tick an empty one, for periodic work.
+
+    While the caller says it is `busy`, an empty one is given at once.
 
     The first batch has `missed` set, and so has the first after the connection broke and was made
     anew (which a subscriber that reads too slowly meets as well: the server drops it). Raises
@@ -115,7 +119,7 @@ def listen(client: redis.Redis, symbols: Iterable[str], wait_s: float = 1.0) -> 
         if channels:
             subscriber.subscribe(*channels)
         while True:
-            yield _hear(subscriber, wait_s)
+            yield _hear(subscriber, 0.0 if busy() else wait_s)
 
 
 def _hear(subscriber: redis.client.PubSub, wait_s: float) -> Heard:

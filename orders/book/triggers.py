@@ -5,15 +5,14 @@ stale. Whoever acts on a hint loads first, so a stale one costs a look and never
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from copytrading.kernel.decimals import text
 from copytrading.kernel.ids import AccountRef
 from orders.book import codec, keys
 from orders.book.connection import Call, Ledger, ledger
-from orders.book.streams import mark_call, read_journal
+from orders.book.streams import holder_news, mark_call, read_journal
 from orders.messages import LevelKind
 from orders.rules.facts import Order
 from orders.rules.lifecycle import TERMINAL
@@ -23,9 +22,15 @@ _SETTING: dict[Family, str] = {"pending": "price_version", "sl": "stop_version",
 KIND_OF: dict[Family, LevelKind] = {"pending": "price", "sl": "stop_loss", "tp": "take_profit"}
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Level:
-    """One price that fires something: its client price, and the setting (`version`) of the order it belongs to."""
+#: What an index of levels is of: family, symbol, group, and side or type of order.
+Named = tuple[Family, str, str, str]
+
+
+class Level(NamedTuple):
+    """One price that fires something: its client price, and the setting (`version`) of the order it belongs to.
+
+    A tuple, since a monitor makes and compares a million of them; they sort by price first.
+    """
 
     price: Decimal
     family: Family
@@ -62,12 +67,18 @@ def levels_of(order: Order, group: str) -> list[Level]:
     return levels
 
 
-def level_from_member(family: Family, symbol: str, group: str, side: str, member: str, score: float) -> Level | None:
-    """A level as the index keeps it, or None if the member is not readable. `repr` gives a score back exactly."""
-    parts = member.split("|")
-    if len(parts) != 3 or not parts[2].isdigit():
-        return None
-    return Level(Decimal(repr(score)), family, symbol, group, side, parts[0], parts[1], int(parts[2]))
+def levels_from_rows(named: Named, rows: Iterable[tuple[str, float]]) -> list[Level]:
+    """Levels as the index keeps them, in its order; unreadable members are left out. `repr` gives a score exactly."""
+    levels: list[Level] = []
+    before, price = None, Decimal(0)
+    for member, score in rows:
+        parts = member.split("|")
+        if len(parts) != 3 or not parts[2].isdigit():
+            continue
+        if score != before:  # levels of one price are neighbours
+            before, price = score, Decimal(repr(score))
+        levels.append(Level(price, *named, parts[0], parts[1], int(parts[2])))
+    return levels
 
 
 def hint_calls(account: AccountRef, orders: Iterable[Order], group: str) -> list[Call]:
@@ -126,7 +137,7 @@ def index_account(account: AccountRef, *, book: Ledger | None = None) -> int:
                 orders.extend(_live_orders(book, account))
             calls.extend(hint_calls(account, orders, group))
         last = entries[-1][0]
-        book.run(calls)
+        book.run([*calls, holder_news(account)])
         book.run([mark_call(account, "index", last)])
         after = last
     return after

@@ -7,6 +7,7 @@ and the sum stays the markup.
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 from accounts.terms import Terms
 from copytrading.kernel.decimals import ZERO, ceil_to, floor_to
@@ -17,8 +18,13 @@ from orders.rules.hours import market_open, next_open_ms, utc_text
 
 def half_spreads(terms: Terms) -> tuple[Decimal, Decimal]:
     """What is taken off the raw bid, and what is added to the raw ask, in price units."""
-    half = terms.spread_points * terms.spread_point / 2
-    return floor_to(half, terms.tick), ceil_to(half, terms.tick)
+    return _halves(terms.spread_points, terms.spread_point, terms.tick)
+
+
+@lru_cache(maxsize=10_000)  # asked for each price of each order that is valued
+def _halves(points: Decimal, point: Decimal, tick: Decimal) -> tuple[Decimal, Decimal]:
+    half = points * point / 2
+    return floor_to(half, tick), ceil_to(half, tick)
 
 
 def client_bid(terms: Terms, quote: Quote) -> Decimal:

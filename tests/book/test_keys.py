@@ -56,7 +56,15 @@ def test_what_a_builder_makes_is_known(builder: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    [keys.TERMS_EPOCH, keys.HALTS, keys.LEDGER_ID, keys.QUEUE_RECORD, keys.QUEUE_LEVELS, keys.LEDGER_CLEARED],
+    [
+        keys.TERMS_EPOCH,
+        keys.HALTS,
+        keys.LEDGER_ID,
+        keys.QUEUE_RECORD,
+        keys.QUEUE_LEVELS,
+        keys.QUEUE_ACCOUNTS,
+        keys.LEDGER_CLEARED,
+    ],
 )
 def test_a_key_that_is_a_constant_is_known(key: str) -> None:
     assert keys.is_known(key)

@@ -51,7 +51,9 @@ def test_whatever_is_touched_is_taken_out_once_and_in_order(steps: list[Level | 
         else:
             group, (bid, ask) = step
             expected = {level for level in plain if level.group == group and fires(level, bid, ask)}
-            taken = book.touched("EURUSD", group, bid, ask) if group in book.groups_of("EURUSD") else []
+            known = group in book.groups_of("EURUSD")
+            assert (known and book.reaches("EURUSD", group, bid, ask)) == bool(expected)
+            taken = book.touched("EURUSD", group, bid, ask) if known else []
             assert (len(taken), set(taken)) == (len(expected), expected)
             assert [urgency(level, bid, ask) for level in taken] == sorted(urgency(level, bid, ask) for level in taken)
             plain -= expected
@@ -70,6 +72,32 @@ def test_what_replaces_is_all_there_is(before: list[Level], after: list[Level]) 
         if group in book.groups_of("EURUSD"):
             taken = [level for price in (D("1.0"), D("1.2")) for level in book.touched("EURUSD", group, price, price)]
             assert set(taken) == {level for level in after if level.group == group}
+
+
+@given(st.lists(levels, max_size=40), st.lists(levels, max_size=40))
+def test_many_at_once_are_as_one_by_one(before: list[Level], more: list[Level]) -> None:
+    book, plain = LevelBook(), LevelBook()
+    for level in before:
+        book.add(level)
+    book.add_all(more)
+    for level in (*before, *more):
+        plain.add(level)
+    assert len(book) == len(plain)
+    for group in plain.groups_of("EURUSD"):
+        for price in (D("1.0"), D("1.2")):
+            assert book.touched("EURUSD", group, price, price) == plain.touched("EURUSD", group, price, price)
+
+
+def test_levels_of_one_price_fire_in_one_order_whether_it_falls_or_rises() -> None:
+    named = [("sl", "BUY"), ("tp", "BUY")]
+    book = LevelBook()
+    for family, side in named:
+        book.add_all(
+            Level(D("1.1"), family, "EURUSD", "retail", side, "live:1", f"ord_l1_{name}", 1)  # type: ignore[arg-type]
+            for name in "BCA"
+        )
+    fired = book.touched("EURUSD", "retail", D("1.1"), D("1.1"))
+    assert [level.order_id[-1] for level in fired] == ["C", "B", "A"] * 2
 
 
 def test_one_symbol_and_group_at_a_time() -> None:

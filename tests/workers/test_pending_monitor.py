@@ -21,7 +21,7 @@ from tests.fixtures.floor import Floor, id_of
 from tests.fixtures.sessions import open_market
 from tests.fixtures.waiting import eventually
 from tests.fixtures.watch import Watch
-from workers.monitors import pending
+from workers.monitors import indexes, pending
 from workers.monitors.pending import PendingMonitor
 
 STOPS = "sl_index:EURUSD:retail:BUY"
@@ -134,6 +134,42 @@ def test_levels_of_ended_orders_do_not_pile_up(watch: Watch, monkeypatch: pytest
     account = floor.ref(LIVE)
     members = sorted([f"{account}|{kept}|1", f"{account}|{moved}|2"])
     assert sorted(floor.book.ledger.zrange(STOPS, 0, -1)) == members
+
+
+def test_a_large_index_is_read_between_ticks(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A level that fires meanwhile fires once; one that is set behind what was read already is not lost."""
+    floor = watch.floor
+    stops = [
+        id_of(floor.open("0.1", stop_loss=D(f"1.{at}"))) for at in ("0900", "0900", "0900", "0910", "0945", "0955")
+    ]
+    watch.rest()
+    monkeypatch.setattr(indexes, "SLICE", 2)
+    with monkeypatch.context() as due:
+        due.setattr(pending, "REREAD_S", 0.0)
+        assert watch.monitor.step() is True, "there is more to read"
+    behind = id_of(floor.open("0.1", stop_loss=D("1.0890")))
+    watch.tick("1.0951", "1.0953")
+    assert [closed_by(floor, order_id) for order_id in stops[-2:]] == ["OPEN", "stop_loss"]
+    assert watch.monitor.step() is True
+    eventually(lambda: not watch.monitor.step())
+    assert (watch.levels(), watch.monitor.lag()["waiting"]) == (6, "0")
+    watch.tick("1.0880", "1.0882")
+    assert {closed_by(floor, order_id) for order_id in (*stops, behind)} == {"stop_loss"}
+    floor.record()
+    assert Deal.objects.filter(entry="out").count() == 7
+
+
+def test_levels_count_as_they_are_read_at_the_start(
+    floor: Floor, watch_on: Callable[..., Watch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a tick reached before its level was read is made good when all are."""
+    monkeypatch.setattr(indexes, "SLICE", 1)
+    stops = [id_of(floor.open("0.1", stop_loss=D(f"1.{at}"))) for at in ("0950", "0940", "0930")]
+    floor.quote("1.0945", "1.0947")
+    watch = watch_on(floor)
+    eventually(lambda: not watch.monitor.step())
+    assert [closed_by(floor, order_id) for order_id in stops] == ["stop_loss", "OPEN", "OPEN"]
+    assert watch.levels() == 2
 
 
 def test_what_was_touched_while_nobody_watched_does_not_fire(floor: Floor, watch_on: Callable[..., Watch]) -> None:

@@ -183,9 +183,14 @@ def test_once_means_one_whole_pass(floor: Floor, sweeper: Sweeper) -> None:
     assert sweeper.lag() == {"lag": "4"}
 
 
-def test_old_news_of_levels_is_forgotten(floor: Floor, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweepers, "NEWS_LIFE_MS", -1000)
-    for price in range(300):
-        floor.book.ledger.xadd(keys.QUEUE_LEVELS, {"price": str(price)})
+@pytest.mark.parametrize(
+    ("queue", "life"), [(keys.QUEUE_LEVELS, "NEWS_LIFE_MS"), (keys.QUEUE_ACCOUNTS, "HOLDER_NEWS_LIFE_MS")]
+)
+def test_old_news_is_forgotten(
+    floor: Floor, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch, queue: str, life: str
+) -> None:
+    monkeypatch.setattr(sweepers, life, -1000)
+    for number in range(300):
+        floor.book.ledger.xadd(queue, {"told": str(number)})
     a_pass(sweeper)
-    assert floor.book.ledger.xlen(keys.QUEUE_LEVELS) <= 100  # whole nodes of the stream are cut
+    assert floor.book.ledger.xlen(queue) <= 100  # whole nodes of the stream are cut

@@ -3,11 +3,15 @@
 Levels are hints: every firing is decided by the `fire` verb from a fresh load. What a level's order or
 account can't do now (halted, no rate, price too old) waits for a later quote; a level whose setting is
 gone is dropped, here and from the index.
+
+The indexes are read at the start and every REREAD_S, a slice a step, so that ticks never wait for it.
+What is read goes into a book of its own, and so does news that comes meanwhile; at the end that book
+takes the place of the old one. At the start there is no old one, and levels count as they are read.
 """
 
-import random
 import zlib
 from collections.abc import Iterator
+from decimal import Decimal
 from heapq import heappop, heappush
 from typing import Any
 
@@ -19,19 +23,18 @@ from copytrading.kernel.ids import AccountRef, OrderId
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.book import keys, quotes, terms
 from orders.book.account import load
-from orders.book.connection import Call, ledger, market
-from orders.book.triggers import KIND_OF, Level, drop_call, level_from_member, never_to_fire
+from orders.book.connection import ledger, market
+from orders.book.streams import news_from, read_news
+from orders.book.triggers import KIND_OF, Level, drop_call, levels_from_rows
 from orders.messages import CancelPending, Done, Fire
 from orders.rules import hours, pricing
 from orders.rules.facts import Quote
 from orders.verbs import carry_out
 from workers.base import Worker
-from workers.monitors.levels import SIDES, LevelBook
+from workers.monitors import indexes
+from workers.monitors.levels import LevelBook
 
 REREAD_S = 60.0
-#: At least so many levels, or a fifth of all, drawn by chance, are looked at with each re-reading, so that those of
-#: ended orders do not pile up.
-LOOKED_AT = 500
 EXPIRY_EVERY_S = 1.0
 WAIT_S = 1.0
 BROKEN_WAIT_S = 60.0
@@ -57,13 +60,16 @@ class PendingMonitor(Worker):
     shard: tuple[int, int] = (0, 1)
 
     def prepare(self) -> None:
-        self._levels = LevelBook()
+        self._levels = self._coming = LevelBook()
+        self._reading: Iterator[None] | None = None
+        self._never_read = True
         self._waiting: list[tuple[float, Level]] = []  # a heap: the next to be due is first
         self._latest: dict[str, Quote] = {}
         self._news_at = "$"
         self._heard: Iterator[quotes.Heard] | None = None
         self._reread_at = self._expired_at = float("-inf")
         self._symbols: tuple[str, ...] = ()
+        self._spreads_of: Catalogue | None = None
 
     def lag(self) -> dict[str, str]:
         return {"levels": str(len(self._levels)), "waiting": str(len(self._waiting))}
@@ -72,9 +78,10 @@ class PendingMonitor(Worker):
         catalogue = catalogues.current(terms.epoch())
         self._follow_symbols(catalogue)
         heard = next(self._heard) if self._heard else quotes.Heard((), False)
-        if heard.missed or clock.monotonic() - self._reread_at > REREAD_S:
-            self._reread(catalogue)
+        if self._reading is None and (heard.missed or clock.monotonic() - self._reread_at > REREAD_S):
+            self._begin_reading(catalogue)
         self._learn(catalogue)
+        self._read_on(catalogue)
         for quote in heard.quotes:
             self._latest[quote.symbol] = quote
             if self._on_quote(quote, catalogue):
@@ -82,7 +89,7 @@ class PendingMonitor(Worker):
         if clock.monotonic() - self._expired_at > EXPIRY_EVERY_S:
             self._expired_at = clock.monotonic()
             self._end_expired()
-        return bool(heard.quotes)
+        return bool(heard.quotes) or self._reading is not None
 
     def mine(self, symbol: str) -> bool:
         number, of = self.shard
@@ -91,37 +98,30 @@ class PendingMonitor(Worker):
     def _follow_symbols(self, catalogue: Catalogue) -> None:
         symbols = tuple(sorted({symbol for _, symbol in catalogue.terms if self.mine(symbol)}))
         if symbols != self._symbols or self._heard is None:
-            self._symbols = symbols
-            self._heard = quotes.listen(market(), symbols, _LISTEN_S) if symbols else None
+            self._symbols, self._reading = symbols, None
+            self._heard = quotes.listen(market(), symbols, _LISTEN_S, self._is_reading) if symbols else None
             if self._heard is None:
                 self.stop.wait(_LISTEN_S)
 
-    def _reread(self, catalogue: Catalogue) -> None:
-        """Every level of this share from the indexes, and the last news again: on a cluster it may be ahead of them."""
+    def _is_reading(self) -> bool:
+        return self._reading is not None
+
+    def _begin_reading(self, catalogue: Catalogue) -> None:
+        """Of every level of this share, and the last news again: on a cluster it may be ahead of the indexes."""
         self._reread_at = clock.monotonic()
-        newest = ledger().node_of(keys.QUEUE_LEVELS).xrevrange(keys.QUEUE_LEVELS, count=1)
-        at_ms = int(str(newest[0][0]).partition("-")[0]) if newest else 0
-        self._news_at = f"{max(0, at_ms - _NEWS_AGAIN_MS)}-0"
-        wanted = [
-            (family, symbol, group, side)
-            for group, symbol in sorted(catalogue.terms)
-            if self.mine(symbol)
-            for family, sides in SIDES.items()
-            for side in sides
-        ]
-        calls: list[Call] = []
-        for family, symbol, group, side in wanted:
-            key = keys.level_index(family, symbol, group, side)
-            calls.append((key, ("ZRANGE", key, 0, -1, "WITHSCORES")))
-        found: list[Level] = []
-        for named, rows in zip(wanted, ledger().run(calls), strict=True):
-            for member, score in _pairs(rows):
-                if level := level_from_member(*named, member, score):
-                    found.append(level)
-        gone = never_to_fire(ledger(), random.sample(found, min(len(found), max(LOOKED_AT, len(found) // 5))))
-        ledger().run([drop_call(level) for level in gone])
-        self._levels.replace(set(found).difference(gone))
+        self._news_at = news_from(ledger(), keys.QUEUE_LEVELS, _NEWS_AGAIN_MS)
+        self._coming = self._levels if self._never_read else LevelBook()
+        self._reading = indexes.read_into(self._coming, indexes.named_in(catalogue, self._symbols))
+
+    def _read_on(self, catalogue: Catalogue) -> None:
+        """One slice; after the last, levels that were not known are judged by the ticks that came meanwhile."""
+        if self._reading is None or next(self._reading, self) is not self:
+            return
+        self._reading, self._never_read = None, False
+        self._levels = self._coming
         self._waiting.clear()
+        for quote in list(self._latest.values()):
+            self._on_quote(quote, catalogue)
 
     def _learn(self, catalogue: Catalogue) -> None:
         """Levels just set, or done with waiting, are judged by the latest tick: it may have come before the news."""
@@ -132,12 +132,12 @@ class PendingMonitor(Worker):
     def _read_news(self) -> set[str]:
         """Levels set since the last look; gives their symbols. Read before ticks are judged, so that none is missed."""
         symbols: set[str] = set()
-        node = ledger().node_of(keys.QUEUE_LEVELS)
-        while news := _entries(node.xread({keys.QUEUE_LEVELS: self._news_at}, count=_NEWS_AT_ONCE)):
+        while news := read_news(ledger(), keys.QUEUE_LEVELS, self._news_at, _NEWS_AT_ONCE):
             for name, values in news:
                 self._news_at = name
-                if self.mine(values["symbol"]) and (level := _level_of_news(values)):
+                for level in _levels_of_news(values) if self.mine(values["symbol"]) else ():
                     self._levels.add(level)
+                    self._coming.add(level)
                     symbols.add(level.symbol)
         return symbols
 
@@ -147,10 +147,14 @@ class PendingMonitor(Worker):
         if not pricing.is_sound(quote):
             return touched
         for group in list(self._levels.groups_of(quote.symbol)):
-            offered = catalogue.terms.get((group, quote.symbol))
-            if offered is None or not hours.market_open(offered, clock.now_ms()):
+            spread = self._spread(group, quote.symbol, catalogue)
+            if spread is None:
                 continue
-            bid, ask = pricing.client_bid(offered, quote), pricing.client_ask(offered, quote)
+            bid, ask = quote.bid - spread[0], quote.ask + spread[1]
+            if not self._levels.reaches(quote.symbol, group, bid, ask):
+                continue
+            if not hours.market_open(catalogue.terms[group, quote.symbol], clock.now_ms()):
+                continue
             fired = self._levels.touched(quote.symbol, group, bid, ask)
             touched = touched or bool(fired)
             for place, level in enumerate(fired):
@@ -161,6 +165,16 @@ class PendingMonitor(Worker):
                         self._levels.add(left)
                     raise
         return touched
+
+    def _spread(self, group: str, symbol: str, catalogue: Catalogue) -> tuple[Decimal, Decimal] | None:
+        """What the client's prices are off the raw ones, worked out once for a catalogue; None if not offered."""
+        if catalogue is not self._spreads_of:
+            self._spreads_of = catalogue
+            self._spreads: dict[tuple[str, str], tuple[Decimal, Decimal] | None] = {}
+        if (group, symbol) not in self._spreads:
+            offered = catalogue.terms.get((group, symbol))
+            self._spreads[group, symbol] = pricing.half_spreads(offered) if offered else None
+        return self._spreads[group, symbol]
 
     def _fire(self, level: Level, quote: Quote) -> None:
         command = Fire(
@@ -271,22 +285,7 @@ def _is_gone(level: Level, refused: Rejection) -> bool:
     return refused.reason in _GONE
 
 
-def _pairs(rows: list[object]) -> list[tuple[str, float]]:
-    """redis-py gives pairs, or a flat list of members and scores, by protocol."""
-    if rows and isinstance(rows[0], list | tuple):
-        return [(str(row[0]), float(row[1])) for row in rows]  # type: ignore[index]
-    return [(str(rows[at]), float(str(rows[at + 1]))) for at in range(0, len(rows), 2)]
-
-
-def _entries(read: object) -> list[tuple[str, dict[str, str]]]:
-    if not read:
-        return []
-    entries = next(iter(read.values())) if isinstance(read, dict) else read[0][1]  # type: ignore[index]
-    return entries[0] if entries and isinstance(entries[0], list) else entries
-
-
-def _level_of_news(values: dict[str, str]) -> Level | None:
+def _levels_of_news(values: dict[str, str]) -> list[Level]:
+    """One, or none if it is not readable."""
     named = (values["family"], values["symbol"], values["group"], values["side"])
-    return level_from_member(*named, values["member"], float(values["price"]))  # type: ignore[arg-type]
-
-
+    return levels_from_rows(named, [(values["member"], float(values["price"]))])  # type: ignore[arg-type]

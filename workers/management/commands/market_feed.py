@@ -78,7 +78,5 @@ class Command(WorkerCommand):
         chosen = source.parse(options["source"])
         if options["speed"] is not None:
             chosen = replace(chosen, speed=source.checked_speed(options["speed"]))
-        planned = programme(
-            chosen, instruments, symbol=options["symbol"], seed=options["seed"], once=options["once"]
-        )
+        planned = programme(chosen, instruments, symbol=options["symbol"], seed=options["seed"], once=options["once"])
         return MarketFeed(planned, options["consumer"], options["batch"], stop)

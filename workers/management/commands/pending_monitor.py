@@ -1,10 +1,10 @@
 import threading
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from workers.base import Worker
-from workers.management.options import WorkerCommand
+from workers.management.options import WorkerCommand, add_shard_option, shard_named
 from workers.monitors.pending import PendingMonitor
 
 
@@ -16,12 +16,9 @@ class Command(WorkerCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--shard", default="0/1", help="Share of the instruments: 0/4 is the first of four.")
+        add_shard_option(parser, "instruments")
 
     def made(self, options: dict[str, Any], stop: threading.Event) -> Worker:
-        number, _, of = options["shard"].partition("/")
-        if not (number.isdigit() and of.isdigit() and int(number) < int(of)):
-            raise CommandError(f"--shard {options['shard']} is no share; write 0/4 for the first of four")
         monitor = PendingMonitor(options["consumer"], options["batch"], stop)
-        monitor.shard = (int(number), int(of))
+        monitor.shard = shard_named(options)
         return monitor

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from workers.base import Worker
-from workers.management.options import WorkerCommand, stop_on_signals
+from workers.management.options import WorkerCommand, spare_the_collector, stop_on_signals
 
 
 class Command(BaseCommand):
@@ -24,6 +24,7 @@ class Command(BaseCommand):
             threading.Thread(target=_run, args=(_made(name, stop), stop, broken), name=name)
             for name in options["workers"]
         ]
+        spare_the_collector()
         for thread in threads:
             thread.start()
         for thread in threads:
