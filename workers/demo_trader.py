@@ -157,3 +157,4 @@ class DemoTrader(Worker):
             return None, None
         price = pricing.closing_price(terms, quote, side)
         return price - away, price + away
+
