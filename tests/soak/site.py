@@ -1,0 +1,161 @@
+"""The stack under test: started as a customer starts it, with its processes by name and its people."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg2
+import redis
+
+from copytrading import embedded, endpoints
+from copytrading.env import BASE_DIR
+from tests.fixtures.customer import Customer
+from tests.fixtures.stack import Stack
+from tests.fixtures.waiting import eventually
+from tests.proofs import power
+from tests.soak.truth import TABLES
+
+SERVERS = ("ledger", "market", "postgresql")
+#: What the supervisor calls it -> a word of its command line.
+CHILDREN = {
+    "web": "granian",
+    "market_feed": "market_feed",
+    "pending_monitor": "pending_monitor",
+    "workers": "run_together",
+    "celery": "celery",
+}
+#: A customer waits no longer for an answer, and asks again.
+ANSWER_LIMIT_S = 6.0
+COMMAND_LIMIT_S = 180.0
+#: So that a feed that stalls for some seconds is noticed.
+PRICE_AGE_MS = 6_000
+
+
+@dataclass
+class Site:
+    """`power_can_be_cut` where there is a compiler."""
+
+    stack: Stack
+    power_can_be_cut: bool
+    people: dict[str, Customer] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return self.stack.folder
+
+    @property
+    def notes(self) -> Path:
+        """What the ledger has on its disk."""
+        return self.folder.with_name(f"{self.folder.name}.synced")
+
+    @property
+    def socket(self) -> Path:
+        """Where the ledger listens."""
+        ledger = self.folder / "ledger"
+        return endpoints.socket_folder(ledger, endpoints.REDIS_SOCKET) / endpoints.REDIS_SOCKET
+
+    def open_up(self) -> None:
+        """Up, with a key of a dealer and log-ins of those who trade their own."""
+        self.stack.settings |= {"WEB_WORKERS": "2", "DEMO_PASSWORD": "soaked to the skin"}
+        if self.power_can_be_cut:
+            self.stack.settings |= power.noting(self.notes)
+        self.stack.start()
+        self.stack.await_up()
+        self.execute(f"UPDATE accounts_instrument SET price_age_ms = {PRICE_AGE_MS}")  # noqa: S608
+        secret = self.manage("create_api_key", "dealer", "--scopes", "read,trade,dealer").stdout.strip()
+        self.people["dealer"] = Customer(self.stack.port, secret, ANSWER_LIMIT_S)
+        visitor = Customer(self.stack.port, "", ANSWER_LIMIT_S)
+        for name in ("trader", "strategist"):
+            said = visitor.until_known("/api/auth/login", {"username": name, "password": self.password})
+            self.people[name] = Customer(self.stack.port, said.body["token"], ANSWER_LIMIT_S)
+
+    @property
+    def password(self) -> str:
+        return self.stack.settings["DEMO_PASSWORD"]
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments], cwd=BASE_DIR, env=self.stack.environ(self.stack.port),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=COMMAND_LIMIT_S,
+        )  # fmt: skip
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._ask(sql, rows=True)
+
+    def execute(self, sql: str) -> None:
+        self._ask(sql, rows=False)
+
+    def _ask(self, sql: str, *, rows: bool) -> list[tuple[Any, ...]]:
+        url = embedded.Postgresql(self.folder / "postgresql").url
+        with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall()) if rows else []
+
+    def client(self, name: str) -> redis.Redis:
+        """Of the ledger or the market instance, past everything in between."""
+        return embedded.Valkey(self.folder / name).client()
+
+    def unrecorded(self) -> dict[str, tuple[int, int]]:
+        """Accounts of the load whose version in the ledger is not the recorded one."""
+        found = {}
+        with closing(self.client("ledger")) as client:
+            for account, table in TABLES.items():
+                held = int(client.hget(f"user_portfolio:{{{account}}}", "version") or 0)
+                ((recorded,),) = self.query(f"SELECT recorded_version FROM {table} WHERE id = 1")  # noqa: S608
+                if held != recorded:
+                    found[account] = held, int(recorded)
+        return found
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """Those of a server, or of a child of the supervisor with what it started itself; the first is the first."""
+        found = [process for process in self.stack.processes() if _name_of(process, self.folder) == name]
+        return sorted(found, key=lambda process: process.create_time())
+
+    @property
+    def supervisor(self) -> psutil.Process:
+        return psutil.Process(self.stack.runs[-1].pid)
+
+    @contextmanager
+    def unsupervised(self) -> Iterator[None]:
+        """What is killed inside the block is not started again before its end."""
+        supervisor = self.supervisor
+        supervisor.suspend()
+        try:
+            yield
+        finally:
+            supervisor.resume()
+
+
+def ended(processes: list[psutil.Process]) -> None:
+    """Returns when they are. One that nobody has collected yet is."""
+    eventually(lambda: not any(map(_lives, processes)), limit_s=60)
+
+
+def rest(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _name_of(process: psutil.Process, folder: Path) -> str:
+    try:
+        if Path(process.cwd()).parent == folder:
+            return Path(process.cwd()).name
+        words = process.cmdline()
+        named = [name for name, word in CHILDREN.items() if word in words]
+        if named:
+            return named[0]
+        parent = process.parent()  # what a child started says nothing of itself
+        return _name_of(parent, folder) if parent is not None and parent.ppid() > 1 else ""
+    except (psutil.Error, OSError):
+        return ""
