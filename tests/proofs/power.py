@@ -71,7 +71,7 @@ class PoweredLedger(embedded.Valkey):
     """A ledger that can lose its power."""
 
     def __init__(self, folder: Path, **config: str) -> None:
-        super().__init__(folder, **(embedded.LEDGER_CONFIG | config))
+        super().__init__(folder, port=0, **(embedded.LEDGER_CONFIG | config))
         self.notes = self.folder.with_name(f"{self.folder.name}.synced")
 
     def cut_power(self) -> int:

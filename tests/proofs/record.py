@@ -6,7 +6,8 @@ from typing import Any
 Query = Callable[[str], list[tuple[Any, ...]]]
 
 _TWICE = """
-    SELECT account, command_id, count(*) FROM orders_journalentry WHERE command_id <> '' GROUP BY 1, 2 HAVING count(*) > 1
+    SELECT account, command_id, count(*) FROM orders_journalentry WHERE command_id <> ''
+    GROUP BY 1, 2 HAVING count(*) > 1
     """
 _UNLIKE_THEIR_DEALS = """
     SELECT o.order_id FROM orders_order o LEFT JOIN orders_deal d USING (order_id)
@@ -20,7 +21,7 @@ _UNLIKE_THEIR_DEALS = """
 
 def lost(query: Query, acknowledged: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     """Orders that are not recorded, at least at the version they were acknowledged with."""
-    recorded = dict(query("SELECT order_id, version FROM orders_order"))
+    recorded: dict[str, int] = dict(query("SELECT order_id, version FROM orders_order"))
     return [(order_id, version) for order_id, version in acknowledged if recorded.get(order_id, 0) < version]
 
 

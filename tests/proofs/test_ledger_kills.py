@@ -17,7 +17,6 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import rows_of
-
 from copytrading import embedded
 from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.ids import DEMO, LIVE
@@ -94,9 +93,7 @@ class Mortal:
 
 
 @pytest.fixture
-def mortal(
-    book: Book, settings: Settings, start_server: Callable[[embedded.Server], embedded.Server]
-) -> Mortal:
+def mortal(book: Book, settings: Settings, start_server: Callable[[embedded.Server], embedded.Server]) -> Mortal:
     """From now on the ledger of this process."""
     server = embedded.ledger(folders.fresh())
     start_server(server)

@@ -31,9 +31,19 @@ def kill_a_server(site: Site, chance: Random) -> str:
 
 def _kill(site: Site, chance: Random, name: str) -> str:
     """Any of what runs under that name: the first, or something it started."""
-    process = chance.choice(site.processes(name))
+    process = chance.choice(site.running(name))
     process.kill()
     return f"killed {name}"
+
+
+def kill_the_supervisor(site: Site, _: Random) -> str:
+    """What it leaves behind works on; whoever starts the stack again ends that first."""
+    site.supervisor.kill()
+    site.stack.runs[-1].wait()
+    rest(1.0)
+    site.stack.start()
+    site.stack.await_up()
+    return "killed the supervisor and started the stack again"
 
 
 def pause_something(site: Site, chance: Random) -> str:
@@ -49,7 +59,7 @@ def stall_the_feed(site: Site, _: Random) -> str:
 
 
 def _paused(site: Site, name: str, seconds: float) -> None:
-    processes = site.processes(name)
+    processes = site.running(name)
     try:
         for process in processes:
             with suppress(psutil.NoSuchProcess):
@@ -64,7 +74,7 @@ def _paused(site: Site, name: str, seconds: float) -> None:
 def cut_the_power(site: Site, _: Random) -> str:
     """Of the ledger, which comes back with what was on its disk."""
     with site.unsupervised():
-        processes = site.processes("ledger")
+        processes = site.running("ledger")
         for process in processes:
             process.kill()
         ended(processes)
@@ -90,9 +100,9 @@ def drop_replies(site: Site, chance: Random) -> str:
 
 
 def stop_postgresql(site: Site, chance: Random) -> str:
-    seconds = chance.choice([1.0, 3.0, 6.0])
+    seconds = chance.choice([1.0, 3.0, 15.0])
     with site.unsupervised():
-        processes = site.processes("postgresql")
+        processes = site.running("postgresql")
         processes[0].send_signal(2)  # "fast": it ends its sessions and shuts down in order
         ended(processes)
         rest(seconds)
@@ -114,6 +124,7 @@ def garble_the_feed(site: Site, _: Random) -> str:
 FAULTS: dict[str, Fault] = {
     "kill a process": kill_a_process,
     "kill a server": kill_a_server,
+    "kill the supervisor": kill_the_supervisor,
     "pause something": pause_something,
     "cut the power": cut_the_power,
     "drop replies": drop_replies,
@@ -121,7 +132,6 @@ FAULTS: dict[str, Fault] = {
     "stall the feed": stall_the_feed,
     "garble the feed": garble_the_feed,
 }
-
 
 def possible(site: Site) -> dict[str, Fault]:
     return {name: fault for name, fault in FAULTS.items() if site.power_can_be_cut or name != "cut the power"}

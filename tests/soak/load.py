@@ -38,16 +38,9 @@ Body = dict[str, Any]
 
 
 @dataclass
-class Doubt:
-    """What was refused although an earlier asking of the same had no answer: it may still be done."""
-
-    hand: "Hand"
-    resolve: Callable[[], None]
-
-
-@dataclass
 class Load:
-    """`orders` are the latest that was told of each."""
+    """`orders` are the latest that was told of each; `doubts` ask again what was refused although an earlier asking
+    of the same had no answer, and may still be done."""
 
     site: Site
     truth: Truth
@@ -237,7 +230,7 @@ class Hand(threading.Thread):
         answer = self._customer(asker).until_known(path, body, key, PATIENCE_S)
         if not answer.done:
             self.load.truth.complain(f"key {key} of {asker} was acknowledged, and then refused: {answer.body}")
-        elif "results" not in body or answer.replayed:
+        else:
             self._told(asker, key, answer, birth=False)
 
     def _move(self, account: str, kind: str, most: int) -> None:

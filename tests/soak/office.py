@@ -35,7 +35,7 @@ class Office:
         self._leave()
 
     def transfer(self, source: str, destination: str, amount: str, key: str) -> str:
-        """"" when it was done, else the reason it was refused for. Raises NoAnswer, as a customer's asking does."""
+        """The reason it was refused for, empty when it was done. Raises NoAnswer, as a customer's asking does."""
         kind, _, number = source.partition(":")
         path = f"/admin/accounts/{_MODELS[kind]}/{number}/act/transfer/"
         asked = {"key": key, "reason": key, "destination": destination, "amount": amount}

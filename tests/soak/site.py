@@ -67,7 +67,7 @@ class Site:
             self.stack.settings |= power.noting(self.notes)
         self.stack.start()
         self.stack.await_up()
-        self.execute(f"UPDATE accounts_instrument SET price_age_ms = {PRICE_AGE_MS}")  # noqa: S608
+        self.execute(f"UPDATE accounts_instrument SET price_age_ms = {PRICE_AGE_MS}")
         secret = self.manage("create_api_key", "dealer", "--scopes", "read,trade,dealer").stdout.strip()
         self.people["dealer"] = Customer(self.stack.port, secret, ANSWER_LIMIT_S)
         visitor = Customer(self.stack.port, "", ANSWER_LIMIT_S)
@@ -107,7 +107,7 @@ class Site:
         with closing(self.client("ledger")) as client:
             for account, table in TABLES.items():
                 held = int(client.hget(f"user_portfolio:{{{account}}}", "version") or 0)
-                ((recorded,),) = self.query(f"SELECT recorded_version FROM {table} WHERE id = 1")  # noqa: S608
+                ((recorded,),) = self.query(f"SELECT recorded_version FROM {table} WHERE id = 1")
                 if held != recorded:
                     found[account] = held, int(recorded)
         return found
@@ -116,6 +116,10 @@ class Site:
         """Those of a server, or of a child of the supervisor with what it started itself; the first is the first."""
         found = [process for process in self.stack.processes() if _name_of(process, self.folder) == name]
         return sorted(found, key=lambda process: process.create_time())
+
+    def running(self, name: str) -> list[psutil.Process]:
+        """The same, as soon as there are any: it may just be starting again."""
+        return eventually(lambda: self.processes(name), limit_s=COMMAND_LIMIT_S, poll_s=0.1)
 
     @property
     def supervisor(self) -> psutil.Process:

@@ -102,10 +102,11 @@ class Soak:
     def summary(self) -> list[str]:
         kinds = ", ".join(f"{kind} {times}" for kind, times in sorted(self.faults.items()))
         return [
-            f"acknowledged orders   {self.truth.births}",
-            f"other commands        {self.truth.others}, {self.load.repeats} of all asked again, {self.load.reads} reads",
-            f"faults                {self.faults.total()} ({kinds}); the slowest return took {self.slowest_s:.1f} s",
-            f"audits                {self.audits}",
-            f"differences           {len(self.differences)}",
+            f"acknowledged orders    {self.truth.births}",
+            f"other commands         {self.truth.others}",
+            f"asked again on purpose {self.load.repeats}, and {self.load.reads} reads",
+            f"faults                 {self.faults.total()} ({kinds}); the slowest return took {self.slowest_s:.1f} s",
+            f"audits                 {self.audits}",
+            f"differences            {len(self.differences)}",
             *(f"  {each}" for each in self.differences[:50]),
         ]

@@ -25,7 +25,7 @@ TABLES = {
 #: Journal entries of an acknowledged movement of money: between accounts it leaves and arrives.
 LINES = {"deposit": 1, "withdrawal": 1, "transfer": 2}
 
-_OURS = f"account IN {ACCOUNTS} AND (principal LIKE 'user:%' OR principal LIKE 'key:%')"  # noqa: S608
+_OURS = f"account IN {ACCOUNTS} AND (principal LIKE 'user:%' OR principal LIKE 'key:%')"
 
 
 @dataclass
@@ -76,7 +76,10 @@ class Truth:
         """Between what was told and what is recorded, once the load rests and everything is recorded."""
         return [
             *self.wrong,
-            *(f"{order_id} was acknowledged at {version} and is not recorded" for order_id, version in self._lost(query)),
+            *(
+                f"{order_id}, acknowledged at version {version}, is not recorded"
+                for order_id, version in self._lost(query)
+            ),
             *(f"done twice: {row}" for row in record.done_twice(query)),
             *self._unlike_the_journal(query),
             *self._unlike_the_transfers(query),
@@ -88,7 +91,7 @@ class Truth:
 
     def _unlike_the_journal(self, query: Query) -> Iterator[str]:
         entries = query(
-            f"SELECT account, version, verb FROM orders_journalentry "  # noqa: S608
+            f"SELECT account, version, verb FROM orders_journalentry "
             f"WHERE {_OURS} AND verb NOT IN ('money', 'transfer')"
         )
         recorded = Counter((account, version) for account, version, verb in entries if verb != "close_all")
@@ -122,7 +125,7 @@ def _unlike_the_balances(query: Query) -> Iterator[str]:
         sums = f"""
             SELECT a.balance, coalesce(sum(CASE WHEN t.credit = '{account}' THEN t.amount ELSE -t.amount END), 0)
             FROM {table} a LEFT JOIN orders_transfer t ON '{account}' IN (t.credit, t.debit) WHERE a.id = 1 GROUP BY 1
-            """  # noqa: S608
+            """
         ((balance, total),) = query(sums)
         if balance != total:
             yield f"{account} has a balance of {balance}, its transfers sum to {total}"
