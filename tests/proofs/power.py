@@ -6,9 +6,12 @@ preloaded into the server, notes what each fsync has covered; what was written a
 
 import os
 import shutil
+import stat
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -50,20 +53,24 @@ def uncovered(folder: Path, notes: Path) -> dict[Path, tuple[int, int]]:
     known = covered(notes)
     found = {}
     for file in folder.rglob("*"):
-        if file.is_file():
+        with suppress(FileNotFoundError):  # renamed or removed just now
             seen = file.stat()
             on_disk = known.get((seen.st_dev, seen.st_ino), 0)
-            if seen.st_size > on_disk:
+            if stat.S_ISREG(seen.st_mode) and seen.st_size > on_disk:
                 found[file] = (seen.st_size, on_disk)
     return found
 
 
-def cut_back(folder: Path, notes: Path) -> int:
-    """What a power cut leaves of these files, whose server does not run any more. Gives the number of bytes lost."""
+def cut_back(folder: Path, notes: Path, tearing: Random | None = None) -> int:
+    """What a power cut leaves of these files, whose server does not run any more. Gives the number of bytes lost.
+
+    A disk may have written some of what it was not asked to finish: with `tearing` chance says how much of it is left.
+    """
     lost = 0
     for file, (size, on_disk) in uncovered(folder, notes).items():
-        os.truncate(file, on_disk)
-        lost += size - on_disk
+        left = tearing.randrange(on_disk, size) if tearing else on_disk
+        os.truncate(file, left)
+        lost += size - left
     return lost
 
 

@@ -6,7 +6,7 @@ The second is the control: it shows that this way of cutting the power takes wha
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -41,17 +41,34 @@ def trading(stand: Stand, appendfsync: str) -> Iterator[tuple[Day, PoweredLedger
 
 def cut(day: Day, ledger: PoweredLedger) -> Counter[str]:
     """The power goes when most is at risk, and comes back. How many acknowledged commands each account has lost."""
-    day.goes_on(30)
     until = time.monotonic() + LONGEST_WAIT_S
     while ledger.at_risk() < BYTES_AT_RISK and time.monotonic() < until:
         pass
     ledger.cut_power()
     acks = [(str(account_of(line["done"])), int(line["version"])) for line in day.acks()]
     ledger.start()
-    client = ledger.client()
-    there = {name: int(client.hget(f"user_portfolio:{{{name}}}", "version") or 0) for name, _ in acks}
-    client.close()
+    with closing(ledger.client()) as client:
+        there = {name: int(client.hget(f"user_portfolio:{{{name}}}", "version") or 0) for name, _ in acks}
     return Counter(name for name, version in acks if version > there[name])
+
+
+def leave_alone(_: PoweredLedger) -> None:
+    pass
+
+
+def begin_to_rewrite(ledger: PoweredLedger) -> None:
+    """The cut comes when the new files are there, and perhaps not yet the ones that count."""
+    with closing(ledger.client()) as client:
+        client.bgrewriteaof()
+
+
+def rewrite_to_the_end(ledger: PoweredLedger) -> None:
+    """The cut meets files that were written under other names."""
+    with closing(ledger.client()) as client:
+        before = sorted((ledger.folder / "appendonlydir").iterdir())
+        client.bgrewriteaof()
+        eventually(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0, limit_s=PATIENCE_S)
+        eventually(lambda: sorted((ledger.folder / "appendonlydir").iterdir()) != before, limit_s=PATIENCE_S)
 
 
 def older_than_the_record(day: Day) -> bool:
@@ -59,9 +76,11 @@ def older_than_the_record(day: Day) -> bool:
 
 
 def test_with_always_nothing_acknowledged_is_lost(stand: Stand) -> None:
-    """Three times in one day; each time the sweeper opens the ledger again and trading goes on."""
+    """Each time the sweeper opens the ledger again and trading goes on; also while and after it rewrote its file."""
     with trading(stand, "always") as (day, ledger):
-        for _ in range(3):
+        for rewrite in (leave_alone, begin_to_rewrite, rewrite_to_the_end):
+            day.goes_on(30)
+            rewrite(ledger)
             assert cut(day, ledger) == {}
         day.goes_on(30)
         day.end()
@@ -77,6 +96,7 @@ def test_with_everysec_acknowledged_commands_are_lost_and_the_loss_is_noticed(st
         day.grows(RECORDED)
         lost = 0
         for _ in range(CUTS):
+            day.goes_on(30)
             lost += cut(day, ledger).total()
             if older_than_the_record(day):  # not so where the recorder was slower than the disk
                 break

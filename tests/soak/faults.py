@@ -71,15 +71,20 @@ def _paused(site: Site, name: str, seconds: float) -> None:
                 process.resume()
 
 
-def cut_the_power(site: Site, _: Random) -> str:
-    """Of the ledger, which comes back with what was on its disk."""
+def cut_the_power(site: Site, chance: Random) -> str:
+    """Of the ledger, perhaps while it rewrites its file; it comes back with what was on its disk, or a little more."""
+    rewriting, tearing = chance.random() < 0.5, chance if chance.random() < 0.5 else None
+    if rewriting:
+        with closing(site.client("ledger")) as client:
+            client.bgrewriteaof()
+        rest(chance.uniform(0, 0.5))
     with site.unsupervised():
         processes = site.running("ledger")
         for process in processes:
             process.kill()
         ended(processes)
-        lost = cut_back(site.folder / "ledger", site.notes)
-    return f"cut the ledger's power: {lost} bytes were not on the disk"
+        lost = cut_back(site.folder / "ledger", site.notes, tearing)
+    return f"cut the ledger's power{' as it rewrote its file' * rewriting}: {lost} bytes were not on the disk"
 
 
 def drop_replies(site: Site, chance: Random) -> str:
@@ -132,6 +137,7 @@ FAULTS: dict[str, Fault] = {
     "stall the feed": stall_the_feed,
     "garble the feed": garble_the_feed,
 }
+
 
 def possible(site: Site) -> dict[str, Fault]:
     return {name: fault for name, fault in FAULTS.items() if site.power_can_be_cut or name != "cut the power"}

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -12,7 +12,7 @@ from tests.fixtures.customer import Answer, Customer, NoAnswer
 from tests.fixtures.waiting import eventually
 from tests.soak.office import Office, is_final
 from tests.soak.site import ANSWER_LIMIT_S, Site, rest
-from tests.soak.truth import ACCOUNTS, Truth
+from tests.soak.truth import ACCOUNTS, Truth, orders_in
 
 D = Decimal
 HANDS = 8
@@ -33,14 +33,18 @@ EXPECTED = {
     "insufficient_margin", "insufficient_funds", "order_not_open", "order_not_pending", "stop_not_set",
     "invalid_price_side", "invalid_stop_loss", "invalid_take_profit", "invalid_order_quantity",
 }  # fmt: skip
+#: Of these, what is said of an order that ended meanwhile: a level fired, or another hand was quicker.
+ENDED = ("order_not_open", "order_not_pending")
 
 Body = dict[str, Any]
 
 
 @dataclass
 class Load:
-    """`orders` are the latest that was told of each; `doubts` ask again what was refused although an earlier asking
-    of the same had no answer, and may still be done."""
+    """`orders` are the live ones, as they were told of last.
+
+    `doubts` ask again what was refused although an earlier asking of the same had no answer and may still be done.
+    """
 
     site: Site
     truth: Truth
@@ -65,8 +69,18 @@ class Load:
         """Returns when nothing that was asked is without an answer. Doubts are resolved: nobody else asks now."""
         self.going.clear()
         eventually(lambda: all(hand.idle.is_set() for hand in self.hands), limit_s=PATIENCE_S + 60, poll_s=0.1)
+        if self.doubts:
+            rest(ANSWER_LIMIT_S)  # what the web still has of them is done by now, or never will be
         while self.doubts:
             self.doubts.pop()()
+
+    def learn(self, orders: Iterable[Body]) -> None:
+        """What ended is forgotten."""
+        for order in orders:
+            if order["order_status"] in ("OPEN", "PENDING"):
+                self.orders[order["order_id"]] = order
+            else:
+                self.orders.pop(order["order_id"], None)
 
     def resume(self) -> None:
         self.going.set()
@@ -188,8 +202,7 @@ class Hand(threading.Thread):
         paths = [live, live, f"/api/accounts/{kind}/{number}", f"/api/deals?{of_account}", f"/api/quotes?{of_account}"]
         path = self.chance.choice(paths)
         if (answer := self._look(path)) and path == live:
-            for order in answer.body["orders"]:
-                self.load.orders[order["order_id"]] = order
+            self.load.learn(answer.body["orders"])
 
     # How it asks
 
@@ -209,19 +222,19 @@ class Hand(threading.Thread):
             return
         if answer.doubtful:
             self.load.doubts.append(lambda: self._until_known(asker, path, body, key, birth=birth))
-        elif self._told(asker, key, answer, birth=birth) and self.chance.randrange(AGAIN) == 0:
+        elif self._told(asker, body, key, answer, birth=birth) and self.chance.randrange(AGAIN) == 0:
             self._again(asker, path, body, key)
 
-    def _told(self, asker: str, key: str, answer: Answer, *, birth: bool) -> bool:
+    def _told(self, asker: str, body: Body, key: str, answer: Answer, *, birth: bool) -> bool:
         """Whether it was done."""
         if not answer.done:
             if answer.reason not in EXPECTED:
                 self.load.truth.complain(f"key {key} of {asker} was refused: {answer.body}")
+            if answer.reason in ENDED:
+                self.load.orders.pop(str(body.get("order_id")), None)
             return False
         self.load.truth.acknowledge(asker, key, answer.body, birth=birth)
-        for order in [answer.body.get("order"), *(each.get("order") for each in answer.body.get("results", []))]:
-            if order:
-                self.load.orders[order["order_id"]] = order
+        self.load.learn(orders_in(answer.body))
         return True
 
     def _again(self, asker: str, path: str, body: Body, key: str) -> None:
@@ -231,7 +244,7 @@ class Hand(threading.Thread):
         if not answer.done:
             self.load.truth.complain(f"key {key} of {asker} was acknowledged, and then refused: {answer.body}")
         else:
-            self._told(asker, key, answer, birth=False)
+            self._told(asker, body, key, answer, birth=False)
 
     def _move(self, account: str, kind: str, most: int) -> None:
         key, amount = self._key(), self._amount(most)

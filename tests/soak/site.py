@@ -68,8 +68,9 @@ class Site:
         self.stack.start()
         self.stack.await_up()
         self.execute(f"UPDATE accounts_instrument SET price_age_ms = {PRICE_AGE_MS}")
-        secret = self.manage("create_api_key", "dealer", "--scopes", "read,trade,dealer").stdout.strip()
-        self.people["dealer"] = Customer(self.stack.port, secret, ANSWER_LIMIT_S)
+        made = self.manage("create_api_key", "dealer", "--scopes", "read,trade,dealer")
+        made.check_returncode()
+        self.people["dealer"] = Customer(self.stack.port, made.stdout.strip(), ANSWER_LIMIT_S)
         visitor = Customer(self.stack.port, "", ANSWER_LIMIT_S)
         for name in ("trader", "strategist"):
             said = visitor.until_known("/api/auth/login", {"username": name, "password": self.password})

@@ -31,6 +31,7 @@ class Soak:
     faults: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
     audits: int = 0
+    fired: int = 0
     slowest_s: float = 0.0
 
     def run(self, seconds: float) -> None:
@@ -97,13 +98,19 @@ class Soak:
     def _finish(self) -> None:
         if not self.differences:
             self._compare()
+            self.fired = self._fired()
         self.load.end()
+
+    def _fired(self) -> int:
+        ((number,),) = self.site.query("SELECT count(*) FROM orders_journalentry WHERE verb = 'fire'")
+        return int(number)
 
     def summary(self) -> list[str]:
         kinds = ", ".join(f"{kind} {times}" for kind, times in sorted(self.faults.items()))
         return [
             f"acknowledged orders    {self.truth.births}",
             f"other commands         {self.truth.others}",
+            f"levels that fired      {self.fired}",
             f"asked again on purpose {self.load.repeats}, and {self.load.reads} reads",
             f"faults                 {self.faults.total()} ({kinds}); the slowest return took {self.slowest_s:.1f} s",
             f"audits                 {self.audits}",

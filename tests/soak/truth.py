@@ -4,6 +4,7 @@ Every acknowledged command is one journal entry, and every journal entry that th
 acknowledged command: what is missing was lost, what is there beside was done twice or never told.
 """
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ class Truth:
     lists: int = 0
     moves: dict[str, tuple[str, str]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
-    _told: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _told: dict[tuple[str, str], str] = field(default_factory=dict)
     _changes: Counter[tuple[str, int]] = field(default_factory=Counter)
     _orders: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -49,15 +50,16 @@ class Truth:
     def acknowledge(self, asker: str, key: str, body: dict[str, Any], *, birth: bool) -> None:
         """An answer of success. The first one to a key is remembered, any other must be the same."""
         with self._lock:
+            answer = json.dumps(body, sort_keys=True)
             if (asker, key) in self._told:
-                if self._told[asker, key] != body:
-                    self.wrong.append(f"key {key} of {asker} was answered {self._told[asker, key]} and then {body}")
+                if self._told[asker, key] != answer:
+                    self.wrong.append(f"key {key} of {asker} was answered {self._told[asker, key]} and then {answer}")
                 return
-            self._told[asker, key] = body
+            self._told[asker, key] = answer
             self.births += birth
             self.others += not birth
             self.lists += "results" in body
-            for order in _orders(body):
+            for order in orders_in(body):
                 account = f"{order['user_type']}:{order['user_id']}"
                 self._changes[account, order["version"]] += 1
                 self._orders[order["order_id"]] = max(order["version"], self._orders.get(order["order_id"], 0))
@@ -113,7 +115,7 @@ class Truth:
             yield f"{kind} {key} of {amount} has {lines} entries too many"
 
 
-def _orders(body: dict[str, Any]) -> list[dict[str, Any]]:
+def orders_in(body: dict[str, Any]) -> list[dict[str, Any]]:
     """Orders as they are after what was acknowledged; of a close-all those that it closed."""
     if "results" in body:
         return [result["order"] for result in body["results"] if result["ok"]]
