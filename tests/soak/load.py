@@ -191,8 +191,10 @@ class Hand(threading.Thread):
 
     def transfer(self, account: str) -> None:
         """A form of the admin is pressed again until it is known what became of it."""
+        if self.load.office.shut:
+            return self.read(account)
         other = self.chance.choice([each for each in ACCOUNTS if each != account])
-        self._transfer(account, other, self._amount(50), self._key())
+        return self._transfer(account, other, self._amount(50), self._key())
 
     def read(self, account: str) -> None:
         """Looks at what somebody would look at. What it learns of orders it goes by."""

@@ -3,6 +3,7 @@
 import http.client
 import re
 import threading
+import time
 import urllib.error
 import urllib.request
 from http.cookiejar import CookieJar
@@ -26,13 +27,23 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
+#: Between two tries to log in: who tries too often is locked out.
+LOG_IN_EVERY_S = 5.0
+
+
 class Office:
     """One session at a time, begun anew when it is lost."""
 
     def __init__(self, site: str, password: str, limit_s: float) -> None:
         self._site, self._password, self._limit_s = site, password, limit_s
         self._lock = threading.Lock()
+        self._tried_at = float("-inf")
         self._leave()
+
+    @property
+    def shut(self) -> bool:
+        """Nobody is inside, and it is too early to try again."""
+        return not self._inside and time.monotonic() - self._tried_at < LOG_IN_EVERY_S
 
     def transfer(self, source: str, destination: str, amount: str, key: str) -> str:
         """The reason it was refused for, empty when it was done. Raises NoAnswer, as a customer's asking does."""
@@ -41,6 +52,8 @@ class Office:
         asked = {"key": key, "reason": key, "destination": destination, "amount": amount}
         with self._lock:
             try:
+                if self.shut:
+                    raise NoAnswer("the admin did not let us in a moment ago")
                 if not self._inside:
                     self._log_in()
                 status, told, goes_to = self._post(path, asked)
@@ -59,6 +72,7 @@ class Office:
         self._browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._cookies), _Stay)
 
     def _log_in(self) -> None:
+        self._tried_at = time.monotonic()
         with self._browser.open(f"{self._site}/admin/login/", timeout=self._limit_s) as page:
             page.read()
         status, _, _ = self._post("/admin/login/", {"username": "dealer", "password": self._password})
