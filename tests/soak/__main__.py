@@ -25,9 +25,13 @@ def main() -> int:
     try:
         soak.site.open_up()
         soak.run(60 * asked.minutes)
-    finally:
+    except BaseException:
+        say(f"It broke. The logs are kept in {keep_logs(stack)}. To repeat it: {command}")
+        raise
+    else:
         if soak.differences:
             say(f"The logs are kept in {keep_logs(stack)}")
+    finally:
         stack.remove()
     say("\n".join(soak.summary()))
     say(f"To repeat it: {command}")

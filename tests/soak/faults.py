@@ -1,5 +1,6 @@
 """What goes wrong, one thing at a time. Each says what it did; when it returns the cause is gone, not its effects."""
 
+import signal
 from collections.abc import Callable
 from contextlib import closing, suppress
 from decimal import Decimal
@@ -7,6 +8,7 @@ from itertools import count
 from random import Random
 
 import psutil
+import redis
 
 from orders.book import quotes
 from tests.book.wire import Wire
@@ -75,7 +77,7 @@ def cut_the_power(site: Site, chance: Random) -> str:
     """Of the ledger, perhaps while it rewrites its file; it comes back with what was on its disk, or a little more."""
     rewriting, tearing = chance.random() < 0.5, chance if chance.random() < 0.5 else None
     if rewriting:
-        with closing(site.client("ledger")) as client:
+        with closing(site.client("ledger")) as client, suppress(redis.ResponseError):  # it does already
             client.bgrewriteaof()
         rest(chance.uniform(0, 0.5))
     with site.unsupervised():
@@ -106,10 +108,10 @@ def drop_replies(site: Site, chance: Random) -> str:
 
 def stop_postgresql(site: Site, chance: Random) -> str:
     seconds = chance.choice([1.0, 3.0, 15.0])
+    server = site.server("postgresql")
     with site.unsupervised():
-        processes = site.running("postgresql")
-        processes[0].send_signal(2)  # "fast": it ends its sessions and shuts down in order
-        ended(processes)
+        server.send_signal(signal.SIGINT)  # "fast": it ends its sessions and shuts down in order
+        ended([server])
         rest(seconds)
     return f"stopped PostgreSQL for {seconds} s"
 

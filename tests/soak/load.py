@@ -27,7 +27,7 @@ MOST_OPEN = 12
 OWNERS = {"live:1": "trader", "demo:1": "trader", "strategy_provider:1": "strategist"}
 SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY")
 #: Symbol -> how far levels are from the market, and the number of decimals.
-DISTANCE = {"EURUSD": (D("0.0004"), 5), "GBPUSD": (D("0.0005"), 5), "USDJPY": (D("0.05"), 3)}
+DISTANCE = {"EURUSD": (D("0.00012"), 5), "GBPUSD": (D("0.00015"), 5), "USDJPY": (D("0.015"), 3)}
 #: Refusals that trading brings with it. Any other is a difference: what was acknowledged must be found, for one.
 EXPECTED = {
     "insufficient_margin", "insufficient_funds", "order_not_open", "order_not_pending", "stop_not_set",

@@ -67,7 +67,7 @@ class Site:
             self.stack.settings |= power.noting(self.notes)
         self.stack.start()
         self.stack.await_up()
-        self.execute(f"UPDATE accounts_instrument SET price_age_ms = {PRICE_AGE_MS}")
+        self.query(f"UPDATE accounts_instrument SET price_age_ms = {PRICE_AGE_MS}")
         made = self.manage("create_api_key", "dealer", "--scopes", "read,trade,dealer")
         made.check_returncode()
         self.people["dealer"] = Customer(self.stack.port, made.stdout.strip(), ANSWER_LIMIT_S)
@@ -87,16 +87,17 @@ class Site:
         )  # fmt: skip
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._ask(sql, rows=True)
+        """Rows, if it gives any; asked until PostgreSQL is there."""
+        return eventually(lambda: self._asked(sql), limit_s=COMMAND_LIMIT_S, poll_s=0.2)[0]
 
-    def execute(self, sql: str) -> None:
-        self._ask(sql, rows=False)
-
-    def _ask(self, sql: str, *, rows: bool) -> list[tuple[Any, ...]]:
+    def _asked(self, sql: str) -> list[list[tuple[Any, ...]]]:
         url = embedded.Postgresql(self.folder / "postgresql").url
-        with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if rows else []
+        try:
+            with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+                cursor.execute(sql)
+                return [cursor.fetchall() if cursor.description else []]
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):  # it is just starting again
+            return []
 
     def client(self, name: str) -> redis.Redis:
         """Of the ledger or the market instance, past everything in between."""
@@ -121,6 +122,13 @@ class Site:
     def running(self, name: str) -> list[psutil.Process]:
         """The same, as soon as there are any: it may just be starting again."""
         return eventually(lambda: self.processes(name), limit_s=COMMAND_LIMIT_S, poll_s=0.1)
+
+    def server(self, name: str) -> psutil.Process:
+        """The one that the supervisor has started."""
+        own = self.supervisor.pid
+        return eventually(
+            lambda: [each for each in self.processes(name) if each.ppid() == own], limit_s=COMMAND_LIMIT_S, poll_s=0.1
+        )[0]
 
     @property
     def supervisor(self) -> psutil.Process:

@@ -44,7 +44,7 @@ def notice_what_differs(soak: Soak) -> None:
     truth.acknowledge_move("soak-never", "transfer", "5")
     forgotten, (kind, _) = next(iter(truth.moves.items()))
     del truth.moves[forgotten]
-    soak.site.execute("UPDATE live_users SET balance = balance + 1")
+    soak.site.query("UPDATE live_users SET balance = balance + 1")
     told = "\n".join(truth.differences(query))
     for part in (
         "key never of dealer was answered",
