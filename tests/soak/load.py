@@ -113,7 +113,7 @@ class Hand(threading.Thread):
             self.idle.set()
             self.load.going.wait()
             self.idle.clear()
-            if not self.load.going.is_set():
+            if self.load.over.is_set() or not self.load.going.is_set():
                 continue
             try:
                 self._act()

@@ -47,6 +47,7 @@ class Soak:
                 chance.shuffle(bag)
             if self.faults.total() > self._compared and self.faults.total() % FAULTS_BETWEEN_AUDITS == 0:
                 self._compare()
+                self.load.resume()
             self._fault(bag.pop())
         self._finish()
 
@@ -80,7 +81,7 @@ class Soak:
         self.say(f"{told}; served again after {served_s:.1f} s")
 
     def _compare(self) -> None:
-        """The load rests, everything is recorded, both sides are audited, and what was told is what is there."""
+        """The load rests from here on, everything is recorded, both sides are audited, and what was told is what is there."""
         try:
             self.load.pause()
             eventually(lambda: not self.site.unrecorded(), limit_s=SETTLED_LIMIT_S, poll_s=0.2)
@@ -94,7 +95,6 @@ class Soak:
         self.audits += 1
         self._compared = self.faults.total()
         self.say(f"audit: {self.truth.acknowledged} commands acknowledged, {len(self.differences)} differences")
-        self.load.resume()
 
     def _found(self) -> list[str]:
         return self.truth.differences(self.site.query)
