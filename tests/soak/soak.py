@@ -89,9 +89,10 @@ class Soak:
         except AssertionError as error:
             self.differences.append(f"the load did not come to rest: {error}")
         self.differences += self._found()
-        audited = self.site.manage("audit")
+        audited = self.site.stack.manage("audit")
         if audited.returncode:
-            self.differences.append(f"audit ended with {audited.returncode}: {audited.stdout}{audited.stderr[-2000:]}")
+            said = f"{audited.stdout}{audited.stderr[-2000:]}"
+            self.differences.append(f"audit ended with {audited.returncode}: {said}")
         self.audits += 1
         self._compared = self.faults.total()
         self.say(f"audit: {self.truth.acknowledged} commands acknowledged, {len(self.differences)} differences")
