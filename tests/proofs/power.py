@@ -21,9 +21,10 @@ from tests.fixtures import folders
 
 _SOURCE = Path(__file__).with_name("synced.c")
 
-#: For tests that cut a power; `REQUIRE_COMPILER=1` says that there must be one.
+#: Where there is a C compiler; `REQUIRE_COMPILER=1` says that there must be one.
+CAN_BE_CUT = shutil.which("cc") is not None or os.environ.get("REQUIRE_COMPILER") == "1"
 needs_compiler = pytest.mark.skipif(
-    shutil.which("cc") is None and os.environ.get("REQUIRE_COMPILER") != "1",
+    not CAN_BE_CUT,
     reason="a power cut is emulated by a small C library, and there is no C compiler (cc) here",
 )
 

@@ -2,11 +2,13 @@
 
 import argparse
 import shutil
+import signal
 import sys
 from random import SystemRandom
 
 from tests.fixtures import folders
 from tests.fixtures.stack import Stack, free_port
+from tests.proofs import power
 from tests.soak.site import Site
 from tests.soak.soak import Soak
 
@@ -17,11 +19,12 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=20, help="Commands a second that are tried (20).")
     parser.add_argument("--seed", type=int, help="Of everything that is left to chance; a random one if not given.")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated one stops its stack as an interrupted one
     seed = SystemRandom().randrange(1, 1_000_000) if asked.seed is None else asked.seed
     command = f"make soak MINUTES={asked.minutes:g} RATE={asked.rate} SEED={seed}"
     say(f"Seed {seed}. To repeat it: {command}")
     stack = Stack(folders.fresh(), free_port())
-    soak = Soak(Site(stack, power_can_be_cut=shutil.which("cc") is not None), seed, asked.rate, say)
+    soak = Soak(Site(stack, power.CAN_BE_CUT), seed, asked.rate, say)
     try:
         soak.site.open_up()
         soak.run(60 * asked.minutes)
@@ -45,7 +48,8 @@ def say(line: str) -> None:
 
 def keep_logs(stack: Stack) -> str:
     kept = stack.folder.parent.with_name(f"{stack.folder.parent.name}-soak-logs")
-    shutil.copytree(stack.folder / "logs", kept, dirs_exist_ok=True)
+    if (stack.folder / "logs").exists():
+        shutil.copytree(stack.folder / "logs", kept, dirs_exist_ok=True)
     return str(kept)
 
 

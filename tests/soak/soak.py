@@ -81,7 +81,7 @@ class Soak:
         self.say(f"{told}; served again after {served_s:.1f} s")
 
     def _compare(self) -> None:
-        """The load rests from here on, everything is recorded, both sides are audited, and what was told is what is there."""
+        """The load rests from here on and all is recorded: what was told is what is there, and the audit is clean."""
         try:
             self.load.pause()
             eventually(lambda: not self.site.unrecorded(), limit_s=SETTLED_LIMIT_S, poll_s=0.2)

@@ -1,12 +1,12 @@
 """A short soak: every kind of fault once, and nothing is different; then what is different is noticed."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from tests.fixtures import folders
 from tests.fixtures.stack import Stack, free_port
+from tests.proofs import power
 from tests.soak.faults import possible
 from tests.soak.site import Site
 from tests.soak.soak import Soak
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture
 def soak() -> Iterator[Soak]:
-    site = Site(Stack(folders.fresh(), free_port()), power_can_be_cut=shutil.which("cc") is not None)
+    site = Site(Stack(folders.fresh(), free_port()), power.CAN_BE_CUT)
     try:
         site.open_up()
         yield Soak(site, SEED, RATE, print)
