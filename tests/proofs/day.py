@@ -2,9 +2,12 @@
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL, Popen
+
+import redis
 
 from copytrading.env import BASE_DIR
 from copytrading.kernel.ids import KINDS
@@ -18,6 +21,17 @@ TABLES = dict(
 PATIENCE_S = 60.0
 FIRED = "SELECT count(*)::int FROM orders_journalentry WHERE verb = 'fire'"
 RECORDED = "SELECT count(*)::int FROM orders_journalentry"
+
+
+def unindexed(ledger: redis.Redis) -> list[str]:
+    """Accounts with hints still to be told: the sweeper sees to it, to an account new in the book after 30 s."""
+    with closing(ledger):
+        names = [key.partition(":")[2] for key in ledger.scan_iter("user_portfolio:*", count=1000)]
+        return [
+            name
+            for name in names
+            if ledger.hget(f"user_marks:{name}", "index") != ledger.hget(f"user_portfolio:{name}", "version")
+        ]
 
 
 @dataclass
@@ -95,6 +109,10 @@ class Day:
                     found[f"{kind}:{pk}"] = held, int(str(version))
         client.close()
         return found
+
+    def at_rest(self) -> bool:
+        """Everything is recorded and indexed."""
+        return not self.unrecorded() and not unindexed(self.stand.ledger.client())
 
     def check_the_record(self) -> None:
         """Every acknowledged order is recorded, at least at the version it was acknowledged with; nothing twice."""

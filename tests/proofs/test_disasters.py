@@ -95,7 +95,7 @@ def test_a_day_of_disasters(day: Day) -> None:
     for disaster in DISASTERS:
         disaster(day)
     day.end()
-    eventually(lambda: not day.unrecorded(), limit_s=PATIENCE_S, poll_s=0.2)
+    eventually(day.at_rest, limit_s=PATIENCE_S, poll_s=0.2)
     assert day.done() > 100
     assert day.number(FIRED) > 10
     day.check_the_record()
@@ -122,7 +122,7 @@ def lose_the_ledger(day: Day) -> None:
     assert day.command("rebuild_book") == 0
     assert market.sismember(keys.LEDGER_CLEARED, started)
     day.start("worker_record")
-    eventually(lambda: not day.unrecorded(), limit_s=PATIENCE_S, poll_s=0.2)
+    eventually(day.at_rest, limit_s=PATIENCE_S, poll_s=0.2)
     assert day.command("audit") == 0, day.log("audit")
     market.close()
     ledger.close()

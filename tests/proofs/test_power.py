@@ -84,7 +84,7 @@ def test_with_always_nothing_acknowledged_is_lost(stand: Stand) -> None:
             assert cut(day, ledger) == {}
         day.goes_on(30)
         day.end()
-        eventually(lambda: not day.unrecorded(), limit_s=PATIENCE_S, poll_s=0.2)
+        eventually(day.at_rest, limit_s=PATIENCE_S, poll_s=0.2)
         day.check_the_record()
         assert day.command("audit") == 0, day.log("audit")
 
@@ -109,5 +109,5 @@ def test_with_everysec_acknowledged_commands_are_lost_and_the_loss_is_noticed(st
         assert day.command("rebuild_book") == 0
         day.goes_on(30)
         day.end()
-        eventually(lambda: not day.unrecorded(), limit_s=PATIENCE_S, poll_s=0.2)
+        eventually(day.at_rest, limit_s=PATIENCE_S, poll_s=0.2)
         assert day.command("audit") == 0, day.log("audit")

@@ -20,7 +20,7 @@ from tests.fixtures.servers import Stand
 from tests.fixtures.stack import free_port
 from tests.fixtures.waiting import eventually
 from tests.proofs import record
-from tests.proofs.day import PATIENCE_S
+from tests.proofs.day import PATIENCE_S, unindexed
 from workers.stack.processes import processes
 
 pytestmark = pytest.mark.timeout(300)
@@ -153,5 +153,6 @@ def check_the_record(site: Site, orders: set[str]) -> None:
     ended = "SELECT order_id FROM orders_order WHERE status = 'CLOSED'"
     eventually(lambda: {order_id for (order_id,) in site.stand.query(ended)} == orders, limit_s=PATIENCE_S)
     assert record.done_twice(site.stand.query) == []
+    eventually(lambda: not unindexed(site.stand.ledger.client()), limit_s=PATIENCE_S)
     audit = site.stand.manage("audit")
     assert audit.wait(PATIENCE_S) == 0, (site.stand.folder / "logs" / "audit.log").read_text()

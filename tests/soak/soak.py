@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.fixtures.waiting import eventually
+from tests.proofs.day import unindexed
 from tests.soak.faults import Fault, possible
 from tests.soak.load import Load
 from tests.soak.site import Site, rest
@@ -85,6 +86,7 @@ class Soak:
         try:
             self.load.pause()
             eventually(lambda: not self.site.unrecorded(), limit_s=SETTLED_LIMIT_S, poll_s=0.2)
+            eventually(lambda: not unindexed(self.site.client("ledger")), limit_s=SETTLED_LIMIT_S, poll_s=0.2)
             eventually(lambda: self.truth.wrong or not self._found(), limit_s=SETTLED_LIMIT_S, poll_s=1)
         except AssertionError as error:
             self.differences.append(f"the load did not come to rest: {error}")
