@@ -1,12 +1,15 @@
 # Two commands matter: `make run` and `make test`. `make help` lists the others.
 
 .DEFAULT_GOAL := help
-.PHONY: help run reset test test-servers bench check lint types imports migrations security clean
+.PHONY: help run reset test test-servers bench soak check lint types imports migrations security clean
 
 # The first Python that is new enough; another one: make run PYTHON=/path/to/python
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
 JOBS ?= 2
+MINUTES ?= 2
+RATE ?= 20
+SEED ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -qq --disable-pip-version-check
@@ -32,6 +35,9 @@ test-servers: $(VENV)/tools ## Run all tests on the servers that DATABASE_URL, R
 
 bench: $(VENV)/tools ## Measure speed against limits found in the same run; see docs/performance.md
 	@$(BIN)/python -m benchmarks
+
+soak: $(VENV)/tools ## Run everything under load with random faults and compare (MINUTES=2 RATE=20 SEED=)
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --rate $(RATE) $(if $(SEED),--seed $(SEED))
 
 check: lint types imports migrations security ## Run every check that is no test
 

@@ -3,6 +3,7 @@
 import socket
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,16 +13,17 @@ Fate = Literal["passes", "reply lost", "reply late", "request lost"]
 
 
 class Wire:
-    """Listens on the loopback and hands everything on to the server behind `url`."""
+    """Listens on the loopback, or on a unix socket, and hands everything on to the server behind `url`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, at: Path | None = None) -> None:
         parts = urlsplit(url)
         unix = parts.scheme == "unix"
         self._upstream = parts.path if unix else (parts.hostname or "127.0.0.1", parts.port or 6379)
         database = parse_qs(parts.query).get("db", ["0"])[0] if unix else parts.path.strip("/") or "0"
         login = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://{login}127.0.0.1:{self._listener.getsockname()[1]}/{database}"
+        self._listener = _listen(at)
+        port = "" if at else self._listener.getsockname()[1]
+        self.url = f"unix://{at}?db={database}" if at else f"redis://{login}127.0.0.1:{port}/{database}"
         self._ends: list[socket.socket] = []
         self._watched_for, self._fate, self._times = b"", "passes", 0
         self._let_go = threading.Event()
@@ -81,6 +83,15 @@ class Wire:
                 client.sendall(reply)
         _cut(server)
         _cut(client)
+
+
+def _listen(at: Path | None) -> socket.socket:
+    if at is None:
+        return socket.create_server(("127.0.0.1", 0))
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(at))
+    made.listen()
+    return made
 
 
 def _cut(end: socket.socket) -> None:

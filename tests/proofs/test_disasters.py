@@ -3,111 +3,24 @@
 PROOF_OUTAGE_SECONDS=60 keeps PostgreSQL away for a minute instead of a few seconds.
 """
 
-import json
 import os
 import random
 import signal
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from subprocess import DEVNULL, Popen
 
 import pytest
 
-from copytrading.env import BASE_DIR
-from copytrading.kernel.ids import KINDS
 from orders.book import keys
 from orders.book.connection import incarnation
 from tests.fixtures.servers import Stand
 from tests.fixtures.waiting import eventually
+from tests.proofs.day import FIRED, PATIENCE_S, RECORDED, Day
 
 OUTAGE_S = float(os.environ.get("PROOF_OUTAGE_SECONDS", "4"))
-TABLES = dict(
-    zip(KINDS, ("live_users", "demo_users", "strategy_provider_accounts", "copy_follower_accounts"), strict=True)
-)
 WORKERS = ("sweeper", "worker_record", "pending_monitor")
-PATIENCE_S = 60.0
 
 pytestmark = pytest.mark.timeout(int(OUTAGE_S) + 300)
-
-
-@dataclass
-class Day:
-    """The stand, one trader on it, and its workers by name."""
-
-    stand: Stand
-    said: Path
-    workers: dict[str, Popen[bytes]] = field(default_factory=dict)
-    _trader: Popen[bytes] | None = None
-
-    def begin(self) -> None:
-        with self.said.open("wb") as out, (self.stand.folder / "logs" / "trader.log").open("wb") as log:
-            self._trader = Popen(
-                [sys.executable, "-m", "tests.proofs.trader", "7"],
-                cwd=BASE_DIR, env=self.stand.environ, stdin=DEVNULL, stdout=out, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        self.stand.children.append(self._trader)
-
-    def end(self) -> None:
-        assert self._trader is not None
-        self._trader.terminate()
-        assert self._trader.wait(30) == 0
-
-    def start(self, *names: str) -> None:
-        self.workers |= {name: self.stand.manage(name) for name in names}
-
-    def kill(self, *names: str) -> None:
-        for name in names:
-            self.workers[name].kill()
-            self.workers[name].wait()
-
-    def command(self, name: str) -> int:
-        """The exit status of a command that ends by itself."""
-        return self.stand.manage(name).wait(PATIENCE_S)
-
-    def log(self, name: str) -> str:
-        return (self.stand.folder / "logs" / f"{name}.log").read_text()
-
-    def lines(self) -> list[dict[str, str]]:
-        return [json.loads(line) for line in self.said.read_text().splitlines(keepends=True) if line.endswith("\n")]
-
-    def done(self) -> int:
-        return len([line for line in self.lines() if "done" in line])
-
-    def waits(self) -> list[str]:
-        return [line["waits"] for line in self.lines() if "waits" in line]
-
-    def goes_on(self, more: int = 20) -> None:
-        """So many more commands are acknowledged."""
-        before = self.done()
-        eventually(lambda: self.done() >= before + more, limit_s=PATIENCE_S)
-
-    def number(self, sql: str) -> int:
-        ((number,),) = self.stand.query(sql)
-        assert isinstance(number, int)
-        return number
-
-    def grows(self, sql: str, more: int = 10) -> None:
-        before = self.number(sql)
-        eventually(lambda: self.number(sql) >= before + more, limit_s=PATIENCE_S, poll_s=0.1)
-
-    def unrecorded(self) -> dict[str, tuple[int, int]]:
-        """Accounts whose version in the ledger is not the recorded one."""
-        client = self.stand.ledger.client()
-        found: dict[str, tuple[int, int]] = {}
-        for kind, table in TABLES.items():
-            for pk, version in self.stand.query(f"SELECT id, recorded_version FROM {table}"):
-                held = int(client.hget(f"user_portfolio:{{{kind}:{pk}}}", "version") or 0)
-                if held != version:
-                    found[f"{kind}:{pk}"] = held, int(str(version))
-        client.close()
-        return found
-
-
-FIRED = "SELECT count(*)::int FROM orders_journalentry WHERE verb = 'fire'"
-RECORDED = "SELECT count(*)::int FROM orders_journalentry"
 
 
 @pytest.fixture
@@ -182,41 +95,15 @@ def test_a_day_of_disasters(day: Day) -> None:
     for disaster in DISASTERS:
         disaster(day)
     day.end()
-    eventually(lambda: not day.unrecorded(), limit_s=PATIENCE_S, poll_s=0.2)
-    nothing_is_lost(day)
-    nothing_is_done_twice(day)
+    eventually(day.at_rest, limit_s=PATIENCE_S, poll_s=0.2)
+    assert day.done() > 100
+    assert day.number(FIRED) > 10
+    day.check_the_record()
     for worker in day.workers.values():
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
     assert day.command("audit") == 0, day.log("audit")
     lose_the_ledger(day)
-
-
-def nothing_is_lost(day: Day) -> None:
-    """Every acknowledged order is recorded, at least at the version it was acknowledged with."""
-    recorded = {
-        str(name): int(str(version)) for name, version in day.stand.query("SELECT order_id, version FROM orders_order")
-    }
-    told = [(line["done"], int(line["version"])) for line in day.lines() if "done" in line]
-    assert len(told) > 100
-    assert [(order_id, version) for order_id, version in told if recorded.get(order_id, 0) < version] == []
-
-
-def nothing_is_done_twice(day: Day) -> None:
-    twice = (
-        "SELECT account, command_id FROM orders_journalentry WHERE command_id <> '' GROUP BY 1, 2 HAVING count(*) > 1"
-    )
-    assert day.stand.query(twice) == []
-    assert day.number(FIRED) > 10
-    unlike_their_deals = """
-        SELECT o.order_id FROM orders_order o LEFT JOIN orders_deal d USING (order_id)
-        GROUP BY o.order_id
-        HAVING coalesce(sum(d.lots) FILTER (WHERE d.entry = 'in'), 0) <> o.filled_lots
-            OR coalesce(sum(d.lots) FILTER (WHERE d.entry = 'out'), 0) <> o.filled_lots - o.open_lots
-            OR count(*) FILTER (WHERE d.entry = 'in') > 1
-            OR coalesce(sum(d.profit), 0) <> o.profit
-        """
-    assert day.stand.query(unlike_their_deals) == []
 
 
 def lose_the_ledger(day: Day) -> None:
@@ -235,7 +122,7 @@ def lose_the_ledger(day: Day) -> None:
     assert day.command("rebuild_book") == 0
     assert market.sismember(keys.LEDGER_CLEARED, started)
     day.start("worker_record")
-    eventually(lambda: not day.unrecorded(), limit_s=PATIENCE_S, poll_s=0.2)
+    eventually(day.at_rest, limit_s=PATIENCE_S, poll_s=0.2)
     assert day.command("audit") == 0, day.log("audit")
     market.close()
     ledger.close()
