@@ -67,9 +67,8 @@ class Refused(Exception):
 def problem(rejection: Rejection, retry_after_s: int | None = None) -> Response:
     reason = rejection.reason
     about_request(reason=reason.name)
-    return Response(
-        body(rejection), status=reason.http_status, headers=_headers(rejection, retry_after_s), content_type=CONTENT_TYPE
-    )
+    headers = _headers(rejection, retry_after_s)
+    return Response(body(rejection), status=reason.http_status, headers=headers, content_type=CONTENT_TYPE)
 
 
 def body(rejection: Rejection) -> dict[str, Any]:
@@ -171,6 +170,5 @@ def plain(rejection: Rejection, retry_after_s: int | None = None) -> JsonRespons
     """The same answer where no view, and so no renderer, was reached."""
     reason = rejection.reason
     about_request(reason=reason.name)
-    return JsonResponse(
-        body(rejection), status=reason.http_status, headers=_headers(rejection, retry_after_s), content_type=CONTENT_TYPE
-    )
+    headers = _headers(rejection, retry_after_s)
+    return JsonResponse(body(rejection), status=reason.http_status, headers=headers, content_type=CONTENT_TYPE)
