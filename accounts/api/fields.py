@@ -120,7 +120,7 @@ class PlainDecimalField(StrictField):
 
 
 class TextField(StrictField):
-    """A text of 1 to `max_length` printable characters, not all of them blank: no line breaks, no control characters."""
+    """A text of 1 to `max_length` printable characters, not all blank: no line breaks, no control characters."""
 
     def __init__(self, *, max_length: int, **options: Any) -> None:
         self.max_length = max_length

@@ -17,7 +17,7 @@ from copytrading.env import BASE_DIR
 from tests.fixtures.waiting import eventually
 
 HEAD = "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-LENGTH, CHUNKS = "Content-Length: 100\r\n\r\n{\"a\"", "Transfer-Encoding: chunked\r\n\r\n4\r\n{\"a\"\r\n"
+LENGTH, CHUNKS = 'Content-Length: 100\r\n\r\n{"a"', 'Transfer-Encoding: chunked\r\n\r\n4\r\n{"a"\r\n'
 NOWHERE = "/api/nowhere"
 
 
@@ -28,12 +28,10 @@ class Web:
     def connect(self, source: str = "127.0.0.1") -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20, source_address=(source, 0))
 
-    def ask(self, request: str, source: str = "127.0.0.1", *, end: bool = False) -> tuple[int, str]:
-        """Status and reason of the answer to what is sent as it is; `end` closes this side after it."""
+    def ask(self, request: str, source: str = "127.0.0.1") -> tuple[int, str]:
+        """Status and reason of the answer to what is sent as it is."""
         with self.connect(source) as connection:
             connection.sendall(request.encode())
-            if end:
-                connection.shutdown(socket.SHUT_WR)
             return answer_on(connection)
 
     def post(self, source: str = "127.0.0.1") -> tuple[int, str]:
@@ -104,12 +102,6 @@ def test_many_who_stall_hold_up_nobody_who_sends_no_body(web: Web) -> None:
         assert web.post() == (429, "rate_limited")
         assert web.is_up()
     eventually(lambda: web.post() == (404, "path_not_found"))
-
-
-def test_a_body_that_ends_early_is_refused(web: Web) -> None:
-    head = HEAD.format(path=NOWHERE)
-    assert web.ask(head + "Content-Length: 500\r\n\r\n{}", end=True) == (400, "invalid_json")
-    assert web.ask(head + "Content-Length: 2\r\n\r\n{}", end=True) == (404, "path_not_found")
 
 
 def test_what_is_not_read_is_not_waited_for(web: Web) -> None:
