@@ -57,6 +57,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "accounts.api.requests.RequestContext",
+    "accounts.api.intake.UnreadBody",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -159,6 +160,8 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Order execution and copy trading",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # Names that say what they mean are not told twice.
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": ["accounts.api.schema.describe"],
     # Served from our own static files: no page loads anything from another host.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from copytrading.kernel import clock
 from copytrading.kernel.decimals import text
 from copytrading.kernel.ids import KINDS, AccountRef
 from orders.rules.facts import Deal, Order, Transfer
+from orders.rules.hours import utc_text
 
 
 def show_order(order: Order) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def show_transfer(transfer: Transfer) -> dict[str, Any]:
 
 
 def show_time(stamp_ms: int) -> str | None:
-    return clock.from_ms(stamp_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z") if stamp_ms else None
+    return utc_text(stamp_ms) if stamp_ms else None
 
 
 def _optional(number: Decimal | None) -> str | None:

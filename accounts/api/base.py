@@ -1,8 +1,12 @@
 """The view every API view is made from: strict JSON in, JSON out, a known principal, problems for everything else."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from typing import Any
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -17,9 +21,10 @@ from rest_framework.viewsets import ViewSetMixin
 from accounts.access import Principal
 from accounts.api.authentication import BearerAuthentication
 from accounts.api.parsing import StrictJSONParser
-from accounts.api.problems import exception_handler
+from accounts.api.problems import exception_handler, plain
 from accounts.api.schema import ApiSchema
 from accounts.api.throttling import PrincipalThrottle
+from copytrading.kernel.rejections import Reason, Rejection
 
 
 class JSONOnly(BaseContentNegotiation):
@@ -55,6 +60,21 @@ class ApiView(APIView):
         final = super().finalize_response(request, response, *args, **kwargs)
         final["Cache-Control"] = "no-store"
         return final
+
+
+def read_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """For views that are not of the API's making: GET and HEAD alone, and a problem for every other method."""
+
+    @csrf_exempt
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method in ("GET", "HEAD"):
+            return view(request, *args, **kwargs)
+        refused = plain(Rejection(Reason.method_not_allowed))
+        refused["Allow"] = "GET, HEAD"
+        return refused
+
+    return answer
 
 
 class ApiViewSet(ViewSetMixin, ApiView):

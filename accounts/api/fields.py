@@ -120,14 +120,14 @@ class PlainDecimalField(StrictField):
 
 
 class TextField(StrictField):
-    """A text of 1 to `max_length` printable characters: no line breaks, no control characters."""
+    """A text of 1 to `max_length` printable characters, not all blank: no line breaks, no control characters."""
 
     def __init__(self, *, max_length: int, **options: Any) -> None:
         self.max_length = max_length
         super().__init__(**options)
 
     def described(self) -> dict[str, Any]:
-        return {"type": "string", "minLength": 1, "maxLength": self.max_length}
+        return {"type": "string", "minLength": 1, "maxLength": self.max_length, "pattern": r"\S"}
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -140,10 +140,15 @@ class TextField(StrictField):
     def require_characters(self, text: str) -> None:
         if not text.isprintable():
             raise self.wrong("holds a control character or line break")
+        if not text.strip():
+            raise self.wrong("holds nothing but blanks")
 
 
 class SecretField(TextField):
     """A password: any characters, since it is hashed and never shown, logged or stored."""
+
+    def described(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1, "maxLength": self.max_length}
 
     def require_characters(self, text: str) -> None:
         return

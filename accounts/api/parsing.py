@@ -45,7 +45,7 @@ class StrictJSONParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        _require_json(media_type or "")
+        _require_json(media_type or "", parser_context["request"] if parser_context else None)
         if _claimed_length(parser_context) > MAX_BODY_BYTES:
             raise _too_large()
         raw = read_bounded(stream, MAX_BODY_BYTES + 1)
@@ -59,7 +59,7 @@ def body_of(request: Request) -> dict[str, Any]:
     # Only StrictJSONParser fills it, and that gives an object or raises.
     parsed = cast(dict[str, Any], request.data)
     if not parsed and is_empty(request):
-        _require_json(request.content_type or "")
+        _require_json(request.content_type or "", request)
         raise _invalid("The body is empty.")
     return parsed
 
@@ -112,7 +112,11 @@ def _claimed_length(parser_context: Mapping[str, Any] | None) -> int:
     return int(claimed) if claimed.isascii() and claimed.isdigit() and len(claimed) < 19 else 0
 
 
-def _require_json(content_type: str) -> None:
+def _require_json(content_type: str, request: Request | None) -> None:
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "") if request else ""
+    if encoding.strip().lower() not in ("", "identity"):
+        detail = "A compressed body is not read; send it as it is, without Content-Encoding."
+        raise Refused(Rejection(Reason.unsupported_media_type, detail))
     media_type, _, parameters = content_type.lower().partition(";")
     charset = _CHARSET.search(parameters)
     if media_type.strip() != "application/json" or (charset and charset[1] not in ("utf-8", "utf8")):

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -31,6 +32,9 @@ _RETRY_AFTER_S = {
     Reason.market_closed: 60,
     Reason.provider_unreachable: 5,
 }
+
+#: A market that opens on Monday may be opened, and a halt lifted, before.
+_LONGEST_WAIT_S = 3600
 
 #: What the frameworks and drivers raise, and how it is called here. The first row that fits counts.
 _REASONS: tuple[tuple[tuple[type[Exception], ...], Reason], ...] = (
@@ -63,9 +67,8 @@ class Refused(Exception):
 def problem(rejection: Rejection, retry_after_s: int | None = None) -> Response:
     reason = rejection.reason
     about_request(reason=reason.name)
-    return Response(
-        body(rejection), status=reason.http_status, headers=_headers(reason, retry_after_s), content_type=CONTENT_TYPE
-    )
+    headers = _headers(rejection, retry_after_s)
+    return Response(body(rejection), status=reason.http_status, headers=headers, content_type=CONTENT_TYPE)
 
 
 def body(rejection: Rejection) -> dict[str, Any]:
@@ -127,10 +130,11 @@ def _detail_of(error: Exception) -> str:
     return str(error) if isinstance(error, exceptions.AuthenticationFailed) else ""
 
 
-def _headers(reason: Reason, retry_after_s: int | None) -> dict[str, str]:
+def _headers(rejection: Rejection, retry_after_s: int | None) -> dict[str, str]:
     headers = {}
+    reason, known_s = rejection.reason, retry_after_s or rejection.retry_after_s
     if reason.transient:
-        headers["Retry-After"] = str(max(1, retry_after_s or _RETRY_AFTER_S.get(reason, 1)))
+        headers["Retry-After"] = str(min(max(1, known_s or _RETRY_AFTER_S.get(reason, 1)), _LONGEST_WAIT_S))
     if reason.http_status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="api"'
     return headers
@@ -139,32 +143,32 @@ def _headers(reason: Reason, retry_after_s: int | None) -> dict[str, str]:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400, as the three below are its handler403, handler404 and handler500."""
     if isinstance(exception, DisallowedHost):
-        return _plain(Rejection(Reason.host_not_allowed))
+        return plain(Rejection(Reason.host_not_allowed))
     rejection = Rejection(Reason.invalid_json, "The request itself is malformed: check its headers and path.")
-    return _plain(rejection) if _is_api(request) else defaults.bad_request(request, exception)
+    return defaults.bad_request(request, exception) if _is_page(request) else plain(rejection)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     rejection = Rejection(Reason.not_permitted)
-    return _plain(rejection) if _is_api(request) else defaults.permission_denied(request, exception)
+    return defaults.permission_denied(request, exception) if _is_page(request) else plain(rejection)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _plain(Rejection(Reason.path_not_found)) if _is_api(request) else defaults.page_not_found(request, exception)
+    return defaults.page_not_found(request, exception) if _is_page(request) else plain(Rejection(Reason.path_not_found))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _plain(Rejection(Reason.internal_error)) if _is_api(request) else defaults.server_error(request)
+    return defaults.server_error(request) if _is_page(request) else plain(Rejection(Reason.internal_error))
 
 
-def _is_api(request: HttpRequest) -> bool:
-    return request.path_info.startswith("/api/")
+def _is_page(request: HttpRequest) -> bool:
+    """What people look at in a browser; everything else is for programs."""
+    return request.path_info.startswith(("/admin/", settings.STATIC_URL))
 
 
-def _plain(rejection: Rejection) -> JsonResponse:
+def plain(rejection: Rejection, retry_after_s: int | None = None) -> JsonResponse:
     """The same answer where no view, and so no renderer, was reached."""
     reason = rejection.reason
     about_request(reason=reason.name)
-    return JsonResponse(
-        body(rejection), status=reason.http_status, headers=_headers(reason, None), content_type=CONTENT_TYPE
-    )
+    headers = _headers(rejection, retry_after_s)
+    return JsonResponse(body(rejection), status=reason.http_status, headers=headers, content_type=CONTENT_TYPE)

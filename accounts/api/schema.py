@@ -1,7 +1,6 @@
 """The API's description, drawn from the same fields and views that check the requests."""
 
 from collections.abc import Callable
-from threading import Lock
 from typing import Any, TypeVar
 
 from drf_spectacular.extensions import (
@@ -10,13 +9,9 @@ from drf_spectacular.extensions import (
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from accounts.api.fields import IDEMPOTENCY_KEY
 from accounts.api.problems import CONTENT_TYPE
@@ -114,21 +109,6 @@ def reasons_table() -> str:
         for reason in Reason
     ]
     return "\n".join(("| reason | HTTP | try again | what to do |", "|---|---|---|---|", *rows)) + "\n"
-
-
-class Description(SpectacularAPIView):
-    """The description as JSON. One is drawn at a time: what draws it is not made for threads."""
-
-    renderer_classes = [OpenApiJsonRenderer]
-    authentication_classes = ()
-    permission_classes = ()
-    _turn = Lock()
-
-    @extend_schema(exclude=True)
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        with self._turn:
-            answer: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
-        return answer
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

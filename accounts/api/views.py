@@ -15,7 +15,7 @@ from accounts.api.authentication import bearer_token
 from accounts.api.base import ApiView, principal
 from accounts.api.fields import SecretField, StrictSerializer, TextField
 from accounts.api.log_in import identify, note_log_in, note_log_out, refused
-from accounts.api.parsing import body_of
+from accounts.api.parsing import body_of, is_empty
 from accounts.api.principals import principals
 from accounts.api.problems import Refused
 from accounts.api.throttling import LogInThrottle, client_address
@@ -51,6 +51,10 @@ class Credentials(StrictSerializer):
     password = SecretField(max_length=256)
 
 
+class Nothing(StrictSerializer):
+    """A body that says nothing."""
+
+
 class LogIn(ApiView):
     """User name and password for a token that expires."""
 
@@ -76,6 +80,8 @@ class LogOut(ApiView):
     answer = LoggedOut
 
     def post(self, request: Request) -> Response:
+        if not is_empty(request):
+            Nothing(data=body_of(request)).is_valid()
         token = bearer_token(request)
         if token is None or token.startswith(KEY_MARK):
             detail = "An API key has no session to end; have it revoked instead."
@@ -97,6 +103,6 @@ def _token_for(user: User) -> dict[str, object]:
     return {
         "ok": True,
         "token": token,
-        "expires_at": made.expiry.isoformat().replace("+00:00", "Z") if made.expiry else None,
+        "expires_at": made.expiry.isoformat(timespec="milliseconds").replace("+00:00", "Z") if made.expiry else None,
         "user": {"id": user.pk, "username": user.username, "role": user.role},
     }

@@ -13,7 +13,7 @@ class Reason(Enum):
     # name = (http status, transient, what to do next)
     invalid_json = (400, False, "Send one JSON object, at most 16 levels deep, with no key twice.")
     body_too_large = (413, False, "Send at most 64 KiB.")
-    unsupported_media_type = (415, False, "Send Content-Type: application/json.")
+    unsupported_media_type = (415, False, "Send Content-Type: application/json, and no Content-Encoding.")
     not_authenticated = (401, False, "Log in, or send Authorization: Bearer with a valid token or API key.")
     host_not_allowed = (400, False, "Use a host name this service answers to; its operator sets them by ALLOWED_HOSTS.")
     not_acceptable = (406, False, "Ask for application/json, or leave the Accept header out.")
@@ -85,10 +85,12 @@ class Reason(Enum):
 class Rejection:
     """A refusal. `detail` is one sentence about this case, `facts` what the client needs to know.
 
-    `fields` name what in the request is meant, each with what to write there instead.
+    `fields` name what in the request is meant, each with what to write there instead. `retry_after_s` is how long
+    waiting takes where that is known, else 0.
     """
 
     reason: Reason
     detail: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    retry_after_s: int = 0

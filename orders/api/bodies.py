@@ -38,6 +38,19 @@ def price_field(*, required: bool = True) -> PlainDecimalField:
     return PlainDecimalField(max_digits=10, max_decimals=10, required=required)
 
 
+def asked_price_field() -> PlainDecimalField:
+    told = (
+        "The price the client saw. With `max_deviation_points` an order that would fill worse than this by more than "
+        "so many points is refused (`price_moved`); alone it is kept for the record and refuses nothing."
+    )
+    return PlainDecimalField(max_digits=10, max_decimals=10, required=False, help_text=told)
+
+
+def deviation_field() -> PlainDecimalField:
+    told = "How much worse than `order_price`, in points, the order may fill; only together with `order_price`."
+    return PlainDecimalField(max_digits=8, sign="not_negative", required=False, help_text=told)
+
+
 def lots_field(*, required: bool = True) -> PlainDecimalField:
     return PlainDecimalField(max_digits=12, max_decimals=8, required=required, reason=Reason.invalid_order_quantity)
 
@@ -83,11 +96,16 @@ class Execute(Body):
     symbol = SymbolField()
     order_type = ChoiceField(MARKET_TYPES, reason=Reason.invalid_order_type)
     order_quantity = lots_field()
-    order_price = price_field(required=False)
-    max_deviation_points = PlainDecimalField(max_digits=8, sign="not_negative", required=False)
+    order_price = asked_price_field()
+    max_deviation_points = deviation_field()
     stop_loss = price_field(required=False)
     take_profit = price_field(required=False)
     sending_orders = RoutingField(required=False)
+
+    def to_internal_value(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        values = super().to_internal_value(data)
+        _require_asked_price(values)
+        return values
 
     def to_command(self, asker: Principal, account: AccountRef, key: str) -> OpenOrder:
         asked = self.asked
@@ -137,8 +155,8 @@ class StrategyOrder(Body):
     symbol = SymbolField()
     order_type = ChoiceField([*MARKET_TYPES, *PENDING_TYPES], reason=Reason.invalid_order_type)
     order_quantity = lots_field()
-    order_price = price_field(required=False)
-    max_deviation_points = PlainDecimalField(max_digits=8, sign="not_negative", required=False)
+    order_price = asked_price_field()
+    max_deviation_points = deviation_field()
     stop_loss = price_field(required=False)
     take_profit = price_field(required=False)
     expires_at = TimeField(required=False)
@@ -154,6 +172,7 @@ class StrategyOrder(Body):
         if odd in values:
             detail = f"A {values['order_type']} has no {odd}."
             raise Refused(Rejection(Reason.invalid_fields, detail, {odd: "leave it out for this order type"}))
+        _require_asked_price(values)
         return values
 
     def to_command(self, asker: Principal, account: AccountRef, key: str) -> Command:
@@ -260,6 +279,13 @@ class Move(Body):
         return MoveMoney(
             **self.by(asker, account, key), kind=asked["kind"], amount=asked["amount"], reason=asked["reason"]
         )
+
+
+def _require_asked_price(values: Mapping[str, Any]) -> None:
+    """A deviation from no price protects from nothing, and whoever sends it believes that it does."""
+    if "max_deviation_points" in values and "order_price" not in values:
+        detail = "max_deviation_points is counted from order_price; send both, or neither."
+        raise Refused(Rejection(Reason.missing_fields, detail, {"order_price": "missing"}))
 
 
 def given_by_path(body: type[Body], name: str, *names: str) -> type[Body]:

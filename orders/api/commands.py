@@ -67,7 +67,8 @@ class Commands(ApiViewSet):
         headers = {KEY_HEADER: self.idempotency_key}
         if done.replayed:
             headers["Idempotent-Replayed"] = "true"
-        return Response({"ok": True, **done.answer}, status=status, headers=headers)
+        ok = all(result["ok"] for result in done.answer.get("results", ()))
+        return Response({"ok": ok, **done.answer}, status=status, headers=headers)
 
 
 def account_in_path(user_type: str, user_id: str) -> AccountRef:

@@ -71,11 +71,11 @@ class Deals(ApiViewSet):
     @answers(shapes.DealPage, DealsQuery)
     def list(self, request: Request) -> Response:
         """Deals of an account, of all your accounts, or (staff) of all accounts, newest first."""
-        query = asked_by(DealsQuery, request)
-        accounts = accounts_for(principal(request), query.account)
-        wanted = query.wanted()
-        if accounts is None and wanted.order_id:
-            accounts = (_account_of(wanted.order_id),)
+        query, asker = asked_by(DealsQuery, request), principal(request)
+        accounts, wanted = accounts_for(asker, query.account), query.wanted()
+        if wanted.order_id:
+            require_of_order(asker, "view", _account_of(wanted.order_id))
+            accounts = accounts if query.account else (_account_of(wanted.order_id),)
         page = history.deals(accounts, wanted, query.asked.get("cursor"), query.limit_asked)
         rows = [show_deal(line.account, line.version, line.line, line.told) for line in page.rows]
         return Response({"ok": True, "deals": rows, "next_cursor": next_cursor(page, lambda line: line.place)})

@@ -1,5 +1,6 @@
 """GET: what can be traded on which terms, and at what prices now."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import redis
@@ -22,8 +23,9 @@ from orders.api import shapes
 from orders.api.permission import require, require_reading
 from orders.api.queries import AccountQuery, QuotesQuery, asked_by
 from orders.looking import prices
-from orders.rules import pricing
+from orders.rules import admission, pricing
 from orders.rules.facts import Market, Quote
+from orders.rules.halts import Halt, check_halts
 from orders.rules.hours import is_open, market_open, next_open_ms
 
 
@@ -40,7 +42,7 @@ class Instruments(ApiViewSet):
             hours = prices.known().hours
             rows = Instrument.objects.filter(symbol__in=hours)
             return Response({"ok": True, "instruments": [_show_any(row, hours[row.symbol], now_ms) for row in rows]})
-        terms = _terms_of(principal(request), account)
+        terms = _offer_to(principal(request), account).terms
         rows = Instrument.objects.filter(symbol__in=terms)
         return Response({"ok": True, "instruments": [_show_offer(row, terms[row.symbol], now_ms) for row in rows]})
 
@@ -61,11 +63,11 @@ class Quotes(ApiViewSet):
 
 
 def _own(asker: Principal, account: AccountRef, symbol: str | None) -> dict[str, Any]:
-    terms = _terms_of(asker, account)
-    if symbol and symbol not in terms:
-        raise Refused(Rejection(Reason.unknown_symbol, f"This account's group does not offer {symbol}."))
-    seen, now_ms = prices.seen({symbol: terms[symbol]} if symbol else terms)
-    return {"quotes": [_show_seen(each, now_ms) for each in seen], "as_of": show_time(now_ms)}
+    offer = _offer_to(asker, account)
+    if symbol and symbol not in offer.terms:
+        raise Refused(admission.not_offered(offer.group, symbol))
+    seen, now_ms = prices.seen({symbol: offer.terms[symbol]} if symbol else offer.terms)
+    return {"quotes": [_show_seen(each, offer, now_ms) for each in seen], "as_of": show_time(now_ms)}
 
 
 def _raw(asker: Principal, symbol: str | None) -> dict[str, Any]:
@@ -74,13 +76,14 @@ def _raw(asker: Principal, symbol: str | None) -> dict[str, Any]:
         raise Refused(Rejection(Reason.missing_fields, detail, dict.fromkeys(("user_type", "user_id"), "missing")))
     known = prices.known()
     if symbol and symbol not in known.price_age_ms:
-        raise Refused(Rejection(Reason.unknown_symbol, f"There is no instrument {symbol}."))
-    read = prices.raw([symbol] if symbol else sorted(known.price_age_ms))
-    shown = [_show_raw(quote, known, read) for _, quote in sorted(read.quotes.items())]
+        advice = {"symbol": "Use a symbol that GET /api/instruments lists."}
+        raise Refused(Rejection(Reason.unknown_symbol, f"There is no instrument {symbol}.", advice))
+    read, halts = prices.raw([symbol] if symbol else sorted(known.price_age_ms)), prices.halts()
+    shown = [_show_raw(quote, known, read, halts) for _, quote in sorted(read.quotes.items())]
     return {"quotes": shown, "as_of": show_time(read.now_ms)}
 
 
-def _terms_of(asker: Principal, account: AccountRef) -> dict[str, Terms]:
+def _offer_to(asker: Principal, account: AccountRef) -> prices.Offer:
     require(asker, "view", account)
     offered = prices.offered(account)
     if isinstance(offered, Rejection):
@@ -88,15 +91,20 @@ def _terms_of(asker: Principal, account: AccountRef) -> dict[str, Terms]:
     return offered
 
 
-def _show_seen(seen: prices.Seen, now_ms: int) -> dict[str, Any]:
+def _show_seen(seen: prices.Seen, offer: prices.Offer, now_ms: int) -> dict[str, Any]:
+    """An instrument whose opens alone are halted is shown as halted: `tradable` is about opening."""
     bid, ask = pricing.client_bid(seen.terms, seen.quote), pricing.client_ask(seen.terms, seen.quote)
-    reason = seen.refused.reason if seen.refused else None
+    refused = check_halts(offer.halts, offer.group, seen.quote.symbol, True, now_ms) or seen.refused
+    reason = refused.reason if refused else None
     return _show_quote(seen.quote, text(bid), text(ask), reason, seen.terms.hours, now_ms)
 
 
-def _show_raw(quote: Quote, known: Catalogue, read: Market) -> dict[str, Any]:
+def _show_raw(quote: Quote, known: Catalogue, read: Market, halts: Iterable[Halt]) -> dict[str, Any]:
+    """Of no group; what halts a group alone is not told here."""
     reason = None
-    if not is_open(known.hours[quote.symbol], read.now_ms):
+    if check_halts(halts, "", quote.symbol, True, read.now_ms):
+        reason = Reason.trading_halted
+    elif not is_open(known.hours[quote.symbol], read.now_ms):
         reason = Reason.market_closed
     elif not pricing.is_sound(quote):
         reason = Reason.no_price

@@ -138,8 +138,8 @@ class Quote(Shape):
     ask = amount()
     at = moment()
     age_ms = serializers.IntegerField()
-    tradable = serializers.BooleanField()
-    reason = serializers.CharField(allow_null=True, help_text="Why nothing trades on it now.")
+    tradable = serializers.BooleanField(help_text="Whether an order could be opened on it now.")
+    reason = serializers.CharField(allow_null=True, help_text="Why not, if so.")
     opens_at = moment(null=True, told="When a closed market opens; null if it never does.")
 
 
@@ -207,7 +207,8 @@ class Result(Shape):
     detail = serializers.CharField(required=False)
 
 
-class Results(Answer):
+class Results(Shape):
+    ok = serializers.BooleanField(help_text="Whether every result is.")
     results = Result(many=True)
 
 

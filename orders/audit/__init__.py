@@ -21,7 +21,7 @@ from orders.audit import comparing, reading
 from orders.audit.comparing import UNDER_WAY_MS
 from orders.audit.difference import Difference, Outcome, outcome_of
 from orders.audit.reading import Found, Recorded, Written
-from orders.book import guard, terms
+from orders.book import guard, terms, work
 from orders.book.connection import Ledger, ReplyLost, unguarded_ledger
 from orders.models import AuditReport, Transfer
 
@@ -49,6 +49,7 @@ def audit(accounts: Collection[AccountRef] | None = None, *, book: Ledger | None
         walk = iter([account for account, _ in guard.entered_accounts() if wanted is None or account in wanted])
         while batch := list(islice(walk, AT_ONCE)):
             yield from _batch(book, batch, catalogue)
+        yield from _buried(book, wanted)
         yield from _house()
     except (DatabaseError, redis.exceptions.RedisError, LedgerUnavailable, ReplyLost) as error:
         yield Difference("not_checked", "audit", str(error), Outcome.UNCHECKED)
@@ -109,6 +110,17 @@ def _found(
         told.append(Difference("version_behind", str(account), detail, Outcome.LOSS))
         return None
     return found
+
+
+def _buried(book: Ledger, wanted: set[AccountRef] | None) -> Iterator[Difference]:
+    """Accounts whose news nobody folds in any more, since the message that told of them failed too often."""
+    named = {str(account) for account in wanted or ()}
+    for queue in work.QUEUES:
+        for letter in work.dead_letters(book, queue):
+            where = letter.fields.get("account", "")
+            if wanted is None or where in named:
+                detail = f"its announcement lies in the dead letters of {queue} as {letter.id}: {letter.error}"
+                yield Difference("dead_letter", where, detail)
 
 
 def _house() -> Iterator[Difference]:

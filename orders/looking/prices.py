@@ -10,10 +10,12 @@ from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.ids import AccountRef
 from copytrading.kernel.rejections import Rejection
 from orders.book import quotes, terms
-from orders.book.connection import ReplyLost, market
+from orders.book.connection import ReplyLost, ledger, market
 from orders.looking.account import without_prices
 from orders.rules import pricing, profit
 from orders.rules.facts import Desk, Market, Order, Quote
+from orders.rules.halts import Halt
+from orders.verbs.halt import standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,31 @@ class Seen:
     refused: Rejection | None
 
 
-def offered(account: AccountRef) -> dict[str, Terms] | Rejection:
-    """symbol -> terms of what the account's group trades. Raises LedgerUnavailable."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What an account's group trades, and the halts that may stand against it."""
+
+    group: str
+    terms: dict[str, Terms]
+    halts: tuple[Halt, ...]
+
+
+def offered(account: AccountRef) -> Offer | Rejection:
+    """Raises LedgerUnavailable."""
     gathered = without_prices(account)
     if isinstance(gathered, Rejection):
         return gathered
     group, offers = gathered.desk.group.name, gathered.desk.catalogue.terms
-    return {symbol: found for (named, symbol), found in offers.items() if named == group}
+    terms = {symbol: found for (named, symbol), found in offers.items() if named == group}
+    return Offer(group, terms, gathered.state.halts)
+
+
+def halts() -> list[Halt]:
+    """All that stand now. Raises LedgerUnavailable."""
+    try:
+        return standing(ledger())
+    except ReplyLost as error:
+        raise LedgerUnavailable(f"the ledger broke off while it was read ({error}); nothing was done") from error
 
 
 def known() -> Catalogue:

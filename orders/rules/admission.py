@@ -1,4 +1,4 @@
-"""What an account may ask for: its status and leverage, the size of an order, and the margin behind it.
+"""What an account may ask for: its status and leverage, the size of an order and the margin behind it, and its money.
 
 A close is asked about status and size only; reducing risk meets no margin gate.
 """
@@ -14,6 +14,8 @@ from orders.rules.facts import Valuation
 
 LEVERAGE_MIN: Final = 1
 LEVERAGE_MAX: Final = 5000
+#: In account currency. The record holds a thousand times as much, which leaves room for what is earned.
+MOST_MONEY: Final = Decimal(10**13)
 
 #: What each status refuses its owner: (opens, everything else).
 _REFUSES: Final[dict[str, tuple[Reason | None, Reason | None]]] = {
@@ -22,6 +24,11 @@ _REFUSES: Final[dict[str, tuple[Reason | None, Reason | None]]] = {
     "read_only": (Reason.account_read_only, Reason.account_read_only),
     "disabled": (Reason.account_disabled, Reason.account_disabled),
 }
+
+
+def not_offered(group: str, symbol: str) -> Rejection:
+    advice = {"symbol": "Use a symbol that GET /api/instruments lists for this account."}
+    return Rejection(Reason.unknown_symbol, f"Group {group} does not offer {symbol}.", advice)
 
 
 def check_status(status: str, opening: bool, staff: bool) -> Rejection | None:
@@ -39,6 +46,15 @@ def check_leverage(leverage: int) -> Rejection | None:
     return Rejection(Reason.invalid_leverage, f"The account's leverage is {leverage}.")
 
 
+def check_money(amount: Decimal, after: Decimal) -> Rejection | None:
+    """Whether `amount` may be moved and leave a balance or credit of `after`: both must be what the record can hold."""
+    if abs(amount) <= MOST_MONEY and abs(after) <= MOST_MONEY:
+        return None
+    most = text(MOST_MONEY)
+    detail = f"Moving {text(amount)} would make {text(after)}; no amount, balance or credit may go beyond {most}."
+    return Rejection(Reason.invalid_fields, detail, {"amount": f"Move less: at most {most} may be held."})
+
+
 def check_lots(terms: Terms, lots: Decimal) -> Rejection | None:
     """The size of an order to be opened or placed. Steps count from zero, not from the minimum."""
     if lots > ZERO and terms.lot_min <= lots <= terms.lot_max and is_multiple(lots, terms.lot_step):
@@ -51,10 +67,10 @@ def check_rest(terms: Terms, open_lots: Decimal, closing_lots: Decimal) -> Rejec
     if closing_lots == open_lots and open_lots > ZERO:
         return None  # All of it may always go, whatever limits and step have become since it was opened.
     if not ZERO < closing_lots < open_lots or not is_multiple(closing_lots, terms.lot_step):
-        return _wrong_quantity(terms, f"{text(closing_lots)} of {text(open_lots)} lots cannot be closed.", open_lots)
+        return _wrong_close(terms, f"{text(closing_lots)} of {text(open_lots)} lots can't be closed.", open_lots)
     rest = open_lots - closing_lots
     if rest < terms.lot_min:
-        return _wrong_quantity(terms, f"The rest of {text(rest)} lots would be below the minimum.", open_lots)
+        return _wrong_close(terms, f"The rest of {text(rest)} lots would be below the minimum.", open_lots)
     return None
 
 
@@ -70,9 +86,15 @@ def admit(before: Valuation, after: Valuation) -> Rejection | None:
     )
 
 
-def _wrong_quantity(terms: Terms, detail: str, open_lots: Decimal | None = None) -> Rejection:
-    facts = {"lot_min": text(terms.lot_min), "lot_max": text(terms.lot_max), "lot_step": text(terms.lot_step)}
-    if open_lots is not None:
-        facts["open_lots"] = text(open_lots)
-    fields = {"order_quantity": "Use a number of lots within the limits and on the step."}
+def _wrong_quantity(terms: Terms, detail: str) -> Rejection:
+    lot_min, lot_max, lot_step = text(terms.lot_min), text(terms.lot_max), text(terms.lot_step)
+    fields = {"order_quantity": f"Use {lot_min} to {lot_max} lots, in steps of {lot_step}."}
+    facts = {"lot_min": lot_min, "lot_max": lot_max, "lot_step": lot_step}
     return Rejection(Reason.invalid_order_quantity, detail, fields, facts)
+
+
+def _wrong_close(terms: Terms, detail: str, open_lots: Decimal) -> Rejection:
+    lot_min, lot_step, most = text(terms.lot_min), text(terms.lot_step), text(open_lots)
+    advice = f"Close at most {most} lots, in steps of {lot_step}; all of them, or leave at least {lot_min}."
+    facts = {"lot_min": lot_min, "lot_step": lot_step, "open_quantity": most}
+    return Rejection(Reason.invalid_order_quantity, detail, {"order_quantity": advice}, facts)

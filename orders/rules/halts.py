@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from copytrading.kernel.rejections import Reason, Rejection
-from orders.rules.hours import utc_text
+from orders.rules.hours import seconds_until, utc_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,17 @@ def check_halts(halts: Iterable[Halt], group: str, symbol: str, opening: bool, n
     scopes = {"platform", f"group:{group}", f"instrument:{symbol}"}
     for halt in sorted(halts, key=lambda each: (each.scope, each.until_ms, each.reason)):
         if halt.scope in scopes and not halt.is_over(now_ms) and (opening or not halt.opens_only):
-            return _halted(halt)
+            return _halted(halt, now_ms)
     return None
 
 
-def _halted(halt: Halt) -> Rejection:
+def _halted(halt: Halt, now_ms: int) -> Rejection:
     if not halt.until_ms:
         return Rejection(Reason.trading_halted, f"{halt.reason} (until further notice)", facts={"scope": halt.scope})
     until = utc_text(halt.until_ms)
     return Rejection(
-        Reason.trading_halted, f"{halt.reason} (until {until})", facts={"scope": halt.scope, "until": until}
+        Reason.trading_halted,
+        f"{halt.reason} (until {until})",
+        facts={"scope": halt.scope, "until": until},
+        retry_after_s=seconds_until(halt.until_ms, now_ms),
     )

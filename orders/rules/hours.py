@@ -34,5 +34,10 @@ def next_open_ms(hours: TradingHours, moment_ms: int) -> int | None:
 
 
 def utc_text(moment_ms: int) -> str:
-    """A moment for people to read: 2026-03-08T21:00:00Z."""
-    return f"{datetime.fromtimestamp(moment_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    """A moment as every answer writes it: 2026-03-08T21:00:00.000Z."""
+    return f"{datetime.fromtimestamp(moment_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{moment_ms % 1000:03}Z"
+
+
+def seconds_until(moment_ms: int, now_ms: int) -> int:
+    """Rounded up, so that whoever waits so long does not come too early."""
+    return -((now_ms - moment_ms) // 1000)

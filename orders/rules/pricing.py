@@ -13,7 +13,7 @@ from accounts.terms import Terms
 from copytrading.kernel.decimals import ZERO, ceil_to, floor_to
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.rules.facts import Market, Quote, Side, opposite
-from orders.rules.hours import market_open, next_open_ms, utc_text
+from orders.rules.hours import market_open, next_open_ms, seconds_until, utc_text
 
 
 def half_spreads(terms: Terms) -> tuple[Decimal, Decimal]:
@@ -82,7 +82,8 @@ def _closed(terms: Terms, now_ms: int) -> Rejection:
         return Rejection(Reason.market_closed, f"The market of {terms.symbol} is closed and has no hours.")
     opens = utc_text(opens_ms)
     detail = f"The market of {terms.symbol} is closed until {opens}."
-    return Rejection(Reason.market_closed, detail, facts={"opens_at": opens})
+    wait_s = seconds_until(opens_ms, now_ms)
+    return Rejection(Reason.market_closed, detail, facts={"opens_at": opens}, retry_after_s=wait_s)
 
 
 def price_moved(terms: Terms, side: Side, asked: Decimal, points: Decimal, price: Decimal) -> bool:

@@ -24,4 +24,4 @@ def venue_for(flow: Flow) -> Venue | Rejection:
     """The venue of an order's stamped flow."""
     if flow == "local":
         return _LOCAL
-    return Rejection(Reason.provider_unavailable, "this account is routed to the provider, and no provider link exists")
+    return Rejection(Reason.provider_unavailable, "The account is routed to the provider, and no provider link exists.")

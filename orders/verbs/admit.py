@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from copytrading.kernel.decimals import ONE
-from copytrading.kernel.rejections import Reason, Rejection
+from copytrading.kernel.rejections import Rejection
 from orders.messages import Report
 from orders.rules import admission, commission, conversion, flow, halts, margin, valuation
 from orders.rules.facts import Desk, Exposure, Flow, Order, Portfolio, Valuation
@@ -17,7 +17,7 @@ def check_birth(symbol: str, lots: Decimal, asked: str | None, staff: bool, gath
     desk, state = gathered.desk, gathered.state
     terms = desk.terms.get(symbol)
     if terms is None:
-        return Rejection(Reason.unknown_symbol, f"group {desk.group.name} does not offer {symbol}")
+        return admission.not_offered(desk.group.name, symbol)
     if refused := admission.check_lots(terms, lots):
         return refused
     stamped = flow.route(state.account.kind, desk.config.sending_orders, asked, staff)

@@ -129,8 +129,8 @@ def attempt(command: Command, decide: Decide, needs: Needs, *, identity: str = "
         expired = result.outcome == "EXPIRED"
         time.sleep(random.uniform(0, 0.002 * 2**turn))
     if expired:
-        return Rejection(Reason.stale_price, "the prices were too old each time the decision was to be booked")
-    return Rejection(Reason.conflict, f"account {command.account} changed {ATTEMPTS} times while this was decided")
+        return Rejection(Reason.stale_price, "The prices were too old each time the decision was to be booked.")
+    return Rejection(Reason.conflict, f"Account {command.account} changed {ATTEMPTS} times while this was decided.")
 
 
 def gather(account: AccountRef, named: str, needs: Needs) -> Gathered | StoredAnswer | Rejection:
@@ -139,21 +139,21 @@ def gather(account: AccountRef, named: str, needs: Needs) -> Gathered | StoredAn
         state = load(account, needs.orders, named, all_orders=needs.all_orders)
     except NotInBook:
         if not guard.enter(account):
-            return Rejection(Reason.account_not_found, f"there is no account {account}")
+            return Rejection(Reason.account_not_found, f"There is no account {account}.")
         state = load(account, needs.orders, named, all_orders=needs.all_orders)
     if state.stored:
         return state.stored
     catalogue = catalogues.current(state.epoch)
     group = catalogue.groups.get(state.config.group)
     if group is None:
-        return Rejection(Reason.missing_group_data, f"group {state.config.group!r} is not in the catalogue")
+        return Rejection(Reason.missing_group_data, f"Group {state.config.group!r} is not in the catalogue.")
     ordered = {order.symbol for order in state.orders.values()}
     wanted = {*needs.symbols, *ordered, *state.portfolio.exposures}
     terms = {symbol: found for symbol in wanted if (found := catalogue.terms.get((group.name, symbol)))}
     held = {*state.portfolio.exposures, *(ordered if needs.prices else ())} if needs.terms else set()
     if missing := sorted(held - terms.keys()):
         return Rejection(
-            Reason.missing_group_data, f"group {group.name} lacks terms for {', '.join(missing)}, which {account} has"
+            Reason.missing_group_data, f"Group {group.name} lacks terms for {', '.join(missing)}, which {account} has."
         )
     prices = Market(clock.now_ms(), {})
     if needs.prices:
@@ -161,7 +161,7 @@ def gather(account: AccountRef, named: str, needs: Needs) -> Gathered | StoredAn
         try:
             prices = quotes.read(market(), asked)
         except redis.exceptions.RedisError as error:
-            return Rejection(Reason.no_price, f"the market instance can't be reached: {error}")
+            return Rejection(Reason.no_price, f"The market instance can't be reached: {error}.")
     return Gathered(state, Desk(state.config, group, terms, catalogue, prices), named, prices.now_ms)
 
 
@@ -193,7 +193,7 @@ def order_of(gathered: Gathered, order_id: str) -> Order | Rejection:
     except DatabaseError as error:
         raise LedgerUnavailable(f"{order_id} is not in the book, and the record can't be asked: {error}") from error
     if order is None or order.account != str(gathered.state.account):
-        return Rejection(Reason.order_not_found, f"there is no order {order_id} on this account")
+        return Rejection(Reason.order_not_found, f"There is no order {order_id} on this account.")
     met_flow.set(order.flow)
     if order.status not in TERMINAL:
         raise InvariantBroken(f"{order_id} is recorded as {order.status}, but is not in the book; run audit")
@@ -231,5 +231,5 @@ def _pairs(prices: Prices, desk: Desk) -> set[str]:
 
 def _stored(stored: StoredAnswer | None, named: str, body: str) -> Done | Rejection:
     if stored is None or stored.body_hash != body:
-        return Rejection(Reason.idempotency_mismatch, "this key was used with another body")
+        return Rejection(Reason.idempotency_mismatch, "This key was used with another body.")
     return Done(stored.answer, named, replayed=True)

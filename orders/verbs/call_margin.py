@@ -21,7 +21,7 @@ def _decide(command: CallMargin, gathered: Gathered) -> Decision | Rejection:
         return measured
     called = margin_call.is_margin_call(measured, desk.group)
     if called != command.called or called == before.margin_called:
-        return Rejection(Reason.conflict, f"the margin call of {command.account} has changed by itself")
+        return Rejection(Reason.conflict, f"The margin call of {command.account} has changed by itself.")
     return Decision(
         Changes(changed(before, margin_called=called)),
         {"margin_called": called},

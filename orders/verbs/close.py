@@ -39,7 +39,7 @@ def open_position(gathered: Gathered, wanted: str) -> Order | Rejection:
     order = order_of(gathered, wanted)
     if isinstance(order, Rejection) or order.status == "OPEN":
         return order
-    return Rejection(Reason.order_not_open, f"order {wanted} is {order.status}")
+    return Rejection(Reason.order_not_open, f"Order {wanted} is {order.status}.")
 
 
 def close_at(
@@ -84,7 +84,7 @@ def _list(command: CloseAll, gathered: Gathered) -> Decision | Rejection:
     if refused := admission.check_status(gathered.desk.config.status, False, command.staff):
         return refused
     if command.symbol and command.symbol not in gathered.desk.terms:
-        return Rejection(Reason.unknown_symbol, f"group {gathered.desk.group.name} does not offer {command.symbol}")
+        return admission.not_offered(gathered.desk.group.name, command.symbol)
     live = sorted(gathered.state.orders.values(), key=lambda order: order.order_id)
     wanted = [o.order_id for o in live if o.status == "OPEN" and command.symbol in (None, o.symbol)]
     return Decision(Changes(changed(gathered.state.portfolio)), {"order_ids": wanted})

@@ -48,7 +48,7 @@ def _check_choices(config: Config) -> Rejection | None:
     ):
         if value not in choices:
             listed = ", ".join(choice or "(empty)" for choice in choices)
-            return Rejection(Reason.invalid_fields, f"{value!r} is no {name}", {name: f"Use one of: {listed}."})
+            return Rejection(Reason.invalid_fields, f"{value!r} is no {name}.", {name: f"Use one of: {listed}."})
     return None
 
 
@@ -58,13 +58,13 @@ def _check_group(
     """The group must exist, trade the account's currency, and offer whatever the account has now."""
     group = catalogue.groups.get(config.group)
     if group is None:
-        return Rejection(Reason.missing_group_data, f"there is no group {config.group!r}")
+        return Rejection(Reason.missing_group_data, f"There is no group {config.group!r}.")
     if group.currency != config.currency:
-        detail = f"group {group.name} is in {group.currency}, the account in {config.currency}"
+        detail = f"Group {group.name} is in {group.currency}, the account in {config.currency}."
         return Rejection(Reason.currency_mismatch, detail)
     live = {*portfolio.exposures, *(order.symbol for order in orders.values())}
     if missing := sorted(symbol for symbol in live if (group.name, symbol) not in catalogue.terms):
-        return Rejection(Reason.open_orders_exist, f"group {group.name} does not offer {', '.join(missing)}")
+        return Rejection(Reason.open_orders_exist, f"Group {group.name} does not offer {', '.join(missing)}.")
     return None
 
 

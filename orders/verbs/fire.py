@@ -38,19 +38,19 @@ def setting_of(order: Order, kind: LevelKind) -> tuple[int, int] | None:
 def _decide(command: Fire, gathered: Gathered) -> Decision | Rejection:
     order = gathered.state.orders.get(command.order_id)
     if order is None:
-        return Rejection(Reason.order_not_found, f"{command.order_id} has left the book")
+        return Rejection(Reason.order_not_found, f"{command.order_id} has left the book.")
     met_flow.set(order.flow)
     version, since_ms = setting_of(order, command.kind) or (None, 0)
     if version != command.level_version:
-        return Rejection(Reason.stop_not_set, f"{command.kind} of {order.order_id} has another setting by now")
+        return Rejection(Reason.stop_not_set, f"{command.kind} of {order.order_id} has another setting by now.")
     desk, fired = gathered.desk, command.quote
     terms = desk.terms[order.symbol]
     if not hours.market_open(terms, desk.market.now_ms):
-        return Rejection(Reason.market_closed, f"the market of {order.symbol} is closed")
+        return Rejection(Reason.market_closed, f"The market of {order.symbol} is closed.")
     if not pricing.is_sound(fired) or pricing.is_stale(fired, terms.price_age_ms, desk.market.now_ms):
-        return Rejection(Reason.stale_price, f"the quote that touched {order.order_id} is too old by now")
+        return Rejection(Reason.stale_price, f"The quote that touched {order.order_id} is too old by now.")
     if fired.stamp_ms < since_ms or not _touched(order, command.kind, desk, fired):
-        return Rejection(Reason.price_moved, f"that quote does not touch {command.kind} of {order.order_id}")
+        return Rejection(Reason.price_moved, f"That quote does not touch {command.kind} of {order.order_id}.")
     if command.kind == "price":
         return _open(order, fired, gathered)
     if halted := halts.check_halts(gathered.state.halts, desk.group.name, order.symbol, False, gathered.at_ms):

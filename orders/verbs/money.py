@@ -71,10 +71,13 @@ def _move(command: MoveMoney, gathered: Gathered) -> Decision | Rejection:
     if not inward and command.kind != "correction" and (short := _check_funds(command.kind, amount, gathered)):
         return short
     signed = amount if inward else -amount
+    held = before.credit if command.kind in _CREDITS else before.balance
+    if refused := admission.check_money(command.amount, held + signed):
+        return refused
     if command.kind in _CREDITS:
-        after = changed(before, credit=before.credit + signed)
+        after = changed(before, credit=held + signed)
     else:
-        after = changed(before, balance=before.balance + signed)
+        after = changed(before, balance=held + signed)
     account, other = str(command.account), house(_COUNTERPART[command.kind], desk.config.currency)
     debit, credit = (other, account) if inward else (account, other)
     line = Transfer(debit, credit, amount, desk.config.currency, command.kind, reason=command.reason)
@@ -121,16 +124,16 @@ def _depart(command: TransferBetween, gathered: Gathered) -> Decision | Rejectio
 def _check_destination(command: TransferBetween) -> Rejection | None:
     if command.destination == command.account:
         advice = {"destination": "Name another."}
-        return Rejection(Reason.invalid_fields, "source and destination are one account", advice)
+        return Rejection(Reason.invalid_fields, "Source and destination are one account.", advice)
     if not _in_book(command.destination):
-        return Rejection(Reason.account_not_found, f"there is no account {command.destination}")
+        return Rejection(Reason.account_not_found, f"There is no account {command.destination}.")
     if not _in_book(command.account):
-        return Rejection(Reason.account_not_found, f"there is no account {command.account}")
-    source, destination = load(command.account).config, load(command.destination).config
-    if source.currency != destination.currency:
-        detail = f"{source.currency} can't go to an account in {destination.currency}"
+        return Rejection(Reason.account_not_found, f"There is no account {command.account}.")
+    source, destination = load(command.account).config, load(command.destination)
+    if source.currency != destination.config.currency:
+        detail = f"{source.currency} can't go to an account in {destination.config.currency}."
         return Rejection(Reason.currency_mismatch, detail)
-    return None
+    return admission.check_money(command.amount, destination.portfolio.balance + command.amount)
 
 
 def _in_book(account: AccountRef) -> bool:
@@ -145,7 +148,7 @@ def _check_amount(amount: Decimal, digits: int, *, signed: bool = False) -> Reje
     if amount == money(amount, digits) and (amount > ZERO or (signed and amount < ZERO)):
         return None
     wanted = f"Give {'an' if signed else 'a positive'} amount with at most {digits} decimals."
-    return Rejection(Reason.invalid_fields, f"{text(amount)} is no amount", {"amount": wanted})
+    return Rejection(Reason.invalid_fields, f"{text(amount)} is no amount.", {"amount": wanted})
 
 
 def _check_funds(kind: str, amount: Decimal, gathered: Gathered) -> Rejection | None:
@@ -163,7 +166,7 @@ def _check_funds(kind: str, amount: Decimal, gathered: Gathered) -> Rejection | 
     if amount <= available:
         return None
     shown = {"required": text(amount), "available": text(available)}
-    return Rejection(Reason.insufficient_funds, f"at most {text(available)} can be taken out now", facts=shown)
+    return Rejection(Reason.insufficient_funds, f"At most {text(available)} can be taken out now.", facts=shown)
 
 
 def _arrive(source: AccountRef, destination: AccountRef, transfer_id: str, leaving: dict[str, str]) -> bool:

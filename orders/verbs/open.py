@@ -80,5 +80,5 @@ def _check_deviation(command: OpenOrder, gathered: Gathered, price: Decimal) -> 
     terms, side = gathered.desk.terms[command.symbol], side_of(command.order_type)
     if not pricing.price_moved(terms, side, command.order_price, command.max_deviation_points, price):
         return None
-    detail = f"the price is {text(price)}, asked was {text(command.order_price)}"
+    detail = f"The price is {text(price)}, asked was {text(command.order_price)}."
     return Rejection(Reason.price_moved, detail, facts={"price": text(price)})

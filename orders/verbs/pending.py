@@ -38,7 +38,7 @@ def resting(gathered: Gathered, wanted: str) -> Order | Rejection:
     order = order_of(gathered, wanted)
     if isinstance(order, Rejection) or order.status == "PENDING":
         return order
-    return Rejection(Reason.order_not_pending, f"order {wanted} is {order.status}")
+    return Rejection(Reason.order_not_pending, f"Order {wanted} is {order.status}.")
 
 
 def _place(command: PlacePending, gathered: Gathered) -> Decision | Rejection:
@@ -83,7 +83,7 @@ def _cancel(command: CancelPending, gathered: Gathered) -> Decision | Rejection:
         return venue
     expires = 0 < order.expires_at_ms <= gathered.at_ms
     if command.because == "expired" and not expires:
-        return Rejection(Reason.stop_not_set, f"order {order.order_id} has another expiry by now")
+        return Rejection(Reason.stop_not_set, f"Order {order.order_id} has another expiry by now.")
     if refused := admission.check_status(gathered.desk.config.status, False, command.staff):
         return refused
     after = cancelled(order, command.because or "cancelled", gathered.next_version, gathered.at_ms)
@@ -99,7 +99,7 @@ def _check_resting(order: Order, gathered: Gathered) -> Rejection | None:
     if isinstance(quote, Rejection):
         return quote
     if price is None:
-        return Rejection(Reason.missing_fields, "a pending order needs a price", {"order_price": "Give the price."})
+        return Rejection(Reason.missing_fields, "A pending order needs a price.", {"order_price": "Give the price."})
     return first_refusal(
         lambda: levels.check_pending_price(terms, quote, order.order_type, price),
         lambda: levels.check_levels(terms, order.side, price, order.stop_loss, order.take_profit),
@@ -112,7 +112,7 @@ def _check_resting(order: Order, gathered: Gathered) -> Rejection | None:
 def _check_expiry(expires_at_ms: int, now_ms: int) -> Rejection | None:
     if not expires_at_ms or expires_at_ms > now_ms:
         return None
-    return Rejection(Reason.invalid_fields, "the expiry has passed", {"expires_at": "Give a time to come."})
+    return Rejection(Reason.invalid_fields, "The expiry has passed.", {"expires_at": "Give a time to come."})
 
 
 def _born(command: PlacePending, gathered: Gathered, stamped: Flow) -> Order:

@@ -24,7 +24,7 @@ def _decide(command: Protect, gathered: Gathered) -> Decision | Rejection:
     if isinstance(order, Rejection):
         return order
     if order.status not in ("OPEN", "PENDING"):
-        return Rejection(Reason.order_not_open, f"order {command.order_id} is {order.status}")
+        return Rejection(Reason.order_not_open, f"Order {command.order_id} is {order.status}.")
     venue = venue_for(order.flow)
     if refused := first_refusal(
         lambda: venue if isinstance(venue, Rejection) else None,
@@ -49,7 +49,7 @@ def _check_level(command: Protect, order: Order, gathered: Gathered) -> Rejectio
     if command.level is None:
         if current is not None:
             return None
-        return Rejection(Reason.stop_not_set, f"order {order.order_id} has no {command.kind.replace('_', ' ')}")
+        return Rejection(Reason.stop_not_set, f"Order {order.order_id} has no {command.kind.replace('_', ' ')}.")
     desk, terms = gathered.desk, gathered.desk.terms[order.symbol]
     if halted := halts.check_halts(gathered.state.halts, desk.group.name, order.symbol, False, gathered.at_ms):
         return halted

@@ -73,7 +73,7 @@ def test_a_user_logs_in_uses_the_token_and_logs_out(client: Client, trader: User
     assert given == {
         "ok": True,
         "token": token,
-        "expires_at": expiry.isoformat().replace("+00:00", "Z"),
+        "expires_at": expiry.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "user": {"id": trader.pk, "username": "tess", "role": "trader"},
     }
     assert answer["Cache-Control"] == "no-store"

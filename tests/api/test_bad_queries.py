@@ -62,7 +62,6 @@ GOOD = {
     "since": "2020-01-01T00:00:00Z",
     "until": "9999-12-31T23:59:59.999Z",
     "kind": "deposit,profit",
-    "order_id": "ord_l1_0000000000000",
 }
 #: A cursor of each list is none of the others'.
 CURSORS = {
@@ -92,6 +91,7 @@ def good_for(desk: Desk, path: str, name: str) -> str:
     values = {
         **GOOD,
         **desk.at(LIVE),
+        "order_id": f"ord_l{desk.accounts[LIVE].pk}_0000000000000",
         "cursor": next((cursor for cursor, lists in CURSORS.items() if path in lists), ""),
     }
     if path == "/api/accounts":

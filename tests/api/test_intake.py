@@ -64,6 +64,18 @@ def test_a_body_in_chunks_whose_end_the_server_does_not_tell_is_not_read(desk: D
     assert stream.tell() == 0
 
 
+def test_a_body_that_ended_early_is_not_carried_out(desk: Desk) -> None:
+    body = json.dumps({**desk.at(LIVE), **BUY}).encode()
+    before = desk.versions()
+
+    status, answer = call(desk, body, CONTENT_LENGTH="500")
+
+    assert (status, answer["reason"]) == ("400 Bad Request", "invalid_json")
+    assert "ended early" in answer["detail"]
+    assert desk.versions() == before
+    assert call(desk, body, CONTENT_LENGTH=str(len(body)))[0] == "201 Created"
+
+
 @pytest.mark.parametrize("encoding", ["bogus", "bz2_codec", "undefined", "idna", "unicode_escape", "", "\xff"])
 def test_a_media_type_that_names_an_unknown_encoding_is_none(desk: Desk, encoding: str) -> None:
     for name in ("charset", "x"):

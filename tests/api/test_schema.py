@@ -27,6 +27,10 @@ def test_it_names_every_path_field_and_reason() -> None:
     assert set(bodies["Problem"]["properties"]["reason"]["enum"]) == {reason.name for reason in Reason}
     assert "Idempotency-Key" in {each["name"] for each in described["/api/orders/close"]["parameters"]}
     assert "parameters" not in described["/api/auth/login"]
+    told = bodies["Execute"]["properties"]
+    assert "kept for the record" in told["order_price"]["description"]
+    assert "`order_price`" in told["max_deviation_points"]["description"]
+    assert "description" not in bodies["Problem"]["properties"]["reason"]
 
 
 def _as_described(path: str) -> str:

@@ -9,6 +9,8 @@ from tests.api.asking import Row, refused, rows
 from tests.fixtures.desk import EXECUTE, STRATEGY, Desk
 
 EXPIRY = "2099-01-31T12:00:00Z"
+#: What the client of a market order saw.
+ASKED = "1.1"
 LEVELS = {"stop_loss": "1.0900", "take_profit": "1.1200"}
 #: order type -> resting price (None: at the market), levels, status, the price it opens at
 TYPES: dict[str, tuple[str | None, dict[str, str], str, str | None]] = {
@@ -27,8 +29,8 @@ def own(desk: Desk) -> Row:
 
 def order_of(desk: Desk, order_type: str) -> Row:
     price, levels, *_ = TYPES[order_type]
-    resting = {"order_price": price, "expires_at": EXPIRY} if price else {"max_deviation_points": "3"}
-    return {**own(desk), "symbol": "EURUSD", "order_type": order_type, "order_quantity": "0.1", **levels, **resting}
+    how = {"order_price": price, "expires_at": EXPIRY} if price else {"order_price": ASKED, "max_deviation_points": "3"}
+    return {**own(desk), "symbol": "EURUSD", "order_type": order_type, "order_quantity": "0.1", **levels, **how}
 
 
 @pytest.mark.parametrize("named", [{}, {"user_type": STRATEGY_PROVIDER}], ids=["", "user_type"])
@@ -40,16 +42,20 @@ def test_all_six_types_are_opened_or_placed(desk: Desk, named: Row, subtests: An
             order = answer.json()["order"]
             assert {name: order[name] for name in levels} == levels
             assert (order["order_type"], order["side"]) == (order_type, order_type.partition("_")[0])
-            assert (order["order_status"], order["order_price"], order["open_price"]) == (status, price, open_price)
+            assert (order["order_status"], order["order_price"], order["open_price"]) == (
+                status,
+                price or ASKED,
+                open_price,
+            )
             assert (order["user_type"], order["user_id"]) == (STRATEGY_PROVIDER, own(desk)["user_id"])
             assert order["expires_at"] == ("2099-01-31T12:00:00.000Z" if price else None)
             assert rows(desk, f"{STRATEGY}/{own(desk)['user_id']}")[0] == order
 
 
 def test_a_market_order_keeps_its_price_for_the_record_and_its_bound(desk: Desk) -> None:
-    body = order_of(desk, "BUY") | {"order_price": "1.1000"}
+    body = order_of(desk, "BUY")
 
-    assert desk.post(STRATEGY, body).json()["order"]["order_price"] == "1.1"
+    assert desk.post(STRATEGY, body).json()["order"]["order_price"] == ASKED
     assert refused(desk.post(STRATEGY, body | {"max_deviation_points": "2"})) == (409, "price_moved")
 
 

@@ -17,7 +17,9 @@ from orders.audit import Difference, Outcome, outcome_of
 from orders.book import codec, keys
 from orders.book.account import load
 from orders.book.connection import ledger
+from orders.book.streams import announcement
 from orders.book.triggers import levels_of
+from orders.book.work import WorkStream
 from orders.models import AuditReport
 from orders.verbs import money
 from tests.book.looking import keep
@@ -280,6 +282,20 @@ def test_margin_of_an_account_that_holds_nothing(planter: Planter) -> None:
     assert planter.floor.state().portfolio.exposures == {}
     found = found_after(planter, lambda p: p.portfolio(used_margin="0.01"))
     assert {difference.what for difference in found} == {"portfolio_used_margin", "used_margin"}
+
+
+def test_an_account_whose_announcement_was_buried_is_told(planter: Planter) -> None:
+    stream = WorkStream(ledger(), "record", "test")
+    stream.prepare()
+    ledger().run([announcement(planter.account)])
+    announced = [each for each in stream.read(1000, block=False) if each.fields["account"] == str(planter.account)]
+    stream.bury(announced[-1], "numeric field overflow")
+
+    (found,) = audit.audit([planter.account])
+    assert (found.what, found.where, found.gravity) == ("dead_letter", str(planter.account), Outcome.DRIFT)
+    assert "numeric field overflow" in found.detail
+    assert list(audit.audit([planter.floor.ref(DEMO)])) == []
+    assert str(planter.account) in [each.where for each in audit.audit()]
 
 
 @both

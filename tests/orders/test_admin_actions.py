@@ -302,7 +302,7 @@ def test_a_refusal_marks_the_fields_it_means(office: Office) -> None:
         lots = refusal(office.act("close", order_id, order_quantity="0.505"))
         amount = refusal(office.act("deposit", amount="1.005"))
     assert list(shown["errors"]) == ["stop_loss"]
-    assert (list(lots["errors"]), lots["facts"]["open lots"]) == (["order_quantity"], "0.5")
+    assert (list(lots["errors"]), lots["facts"]["open quantity"]) == (["order_quantity"], "0.5")
     assert amount["errors"] == {"amount": ["Give a positive amount with at most 2 decimals."]}
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from accounts.models import Halt as HaltRecord
 from copytrading.kernel import clock
+from orders.answers import show_time
 from orders.messages import Done
 from orders.rules.halts import Halt
 from orders.verbs import halt as halts
@@ -77,7 +78,7 @@ def test_a_halt_ends_at_its_time(floor: Floor) -> None:
     halt(until_ms=until_ms)
     refused = floor.open("0.1")
     assert reason_of(refused) == "trading_halted"
-    assert refused.facts == {"scope": "platform", "until": f"{clock.from_ms(until_ms):%Y-%m-%dT%H:%M:%SZ}"}
+    assert refused.facts == {"scope": "platform", "until": show_time(until_ms)}
     eventually(lambda: clock.now_ms() > until_ms + 5)
     assert isinstance(floor.open("0.1"), Done)
 

@@ -141,3 +141,23 @@ def test_repeats_do_nothing(floor: Floor) -> None:
         assert reason_of(floor.money("deposit", "101", key="again")) == "idempotency_mismatch"
         assert reason_of(floor.money("withdrawal", "100", key="again")) == "idempotency_mismatch"
     assert floor.state().portfolio.balance == D("10100")
+
+
+@pytest.mark.parametrize("kind", ["deposit", "correction", "credit_in"])
+def test_nothing_is_moved_that_the_record_can_not_hold(floor: Floor, kind: str) -> None:
+    most = 10**13
+    held = D(0) if kind == "credit_in" else floor.state().portfolio.balance
+    with nothing_done(floor.book):
+        for amount in ("999999999999999.99", str(most + 1), str(most - held + 1)):
+            refused = floor.money(kind, amount)
+            assert reason_of(refused) == "invalid_fields"
+            assert list(refused.fields) == ["amount"]
+    assert isinstance(floor.money(kind, str(most - held)), Done)
+    assert reason_of(floor.money(kind, "0.01")) == "invalid_fields"
+    floor.record()
+    assert floor.differences() == []
+
+
+def test_a_debt_is_bounded_as_well(floor: Floor) -> None:
+    assert isinstance(floor.money("correction", str(-(10**13))), Done)
+    assert reason_of(floor.money("correction", "-10000.01")) == "invalid_fields"

@@ -209,3 +209,9 @@ def test_money_under_way_is_nobodys_to_take_twice(floor: Floor) -> None:
     with nothing_done(floor.book):
         assert floor.transfer(STRATEGY_PROVIDER, "9000").facts == {"required": "9000", "available": "1000"}
     assert floor.state(LIVE).portfolio == replace(before, version=before.version + 1, balance=D(1000))
+
+
+def test_nothing_leaves_that_its_destination_can_not_hold(floor: Floor) -> None:
+    floor.money("deposit", str(10**13 - 10_000), DEMO)
+    with nothing_done(floor.book):
+        assert reason_of(floor.transfer(DEMO, "0.01")) == "invalid_fields"

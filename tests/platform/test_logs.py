@@ -313,7 +313,7 @@ def test_a_refused_command_names_reason_order_and_flow(floor: Floor, lines: Line
         ("configure", "done", "none", None),
         ("open", "provider_unavailable", "provider", None),
     ]
-    assert lines.one("command", outcome="unknown_symbol")["detail"] == "group retail does not offer XAUUSD"
+    assert lines.one("command", outcome="unknown_symbol")["detail"] == "Group retail does not offer XAUUSD."
 
 
 def test_closing_all_tells_of_each_order_and_of_the_whole(floor: Floor, lines: Lines) -> None:

@@ -93,7 +93,8 @@ def test_the_rest_of_a_close_is_zero_or_an_order_of_its_own_right(open_lots, clo
     assert (refused is None) is good
     if refused:
         assert refused.reason is Reason.invalid_order_quantity
-        assert refused.facts["open_lots"] == open_lots
+        assert refused.facts == {"lot_min": "0.2", "lot_step": "0.1", "open_quantity": open_lots}
+        assert f"at most {open_lots} lots" in refused.fields["order_quantity"]
 
 
 def test_the_largest_order_may_be_closed_whole():

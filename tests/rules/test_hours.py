@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.terms import TradingHours
-from orders.rules.hours import is_open, market_open, next_open_ms, utc_text
+from orders.rules.hours import is_open, market_open, next_open_ms, seconds_until, utc_text
 from tests.rules.terms_for_tests import ALWAYS, NEVER, NEW_YORK, NOW, make_terms
 
 WEDNESDAY = 2 * 1440
@@ -129,4 +129,9 @@ def test_a_group_may_ignore_hours():
 
 
 def test_a_moment_is_written_in_utc():
-    assert utc_text(NOW) == "2026-01-14T12:00:00Z"
+    assert utc_text(NOW) == "2026-01-14T12:00:00.000Z"
+    assert utc_text(NOW + 7) == "2026-01-14T12:00:00.007Z"
+
+
+def test_who_waits_the_seconds_told_is_not_too_early():
+    assert [seconds_until(NOW + more, NOW) for more in (1, 999, 1000, 1001)] == [1, 1, 1, 2]

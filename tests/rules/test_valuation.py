@@ -149,8 +149,9 @@ def test_halts(halt, opening, closing):
 def test_a_halt_says_why_and_until_when():
     until = check_halts([Halt("platform", False, "Fire drill", NOW + 60_000)], "std", "EURUSD", True, NOW)
     assert until
-    assert until.detail == "Fire drill (until 2026-01-14T12:01:00Z)"
-    assert until.facts == {"scope": "platform", "until": "2026-01-14T12:01:00Z"}
+    assert until.detail == "Fire drill (until 2026-01-14T12:01:00.000Z)"
+    assert until.facts == {"scope": "platform", "until": "2026-01-14T12:01:00.000Z"}
+    assert until.retry_after_s == 60
     endless = check_halts([Halt("platform", False, "Fire")], "std", "EURUSD", True, NOW)
     assert endless
     assert endless.detail == "Fire (until further notice)"
