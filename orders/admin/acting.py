@@ -22,7 +22,7 @@ from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.ids import account_of
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.admin import live
-from orders.admin.action_forms import ActionForm, BirthForm, CloseAllForm
+from orders.admin.action_forms import ActionForm, BirthForm, CloseAllForm, FundsForm
 from orders.admin.actions import ACTIONS, StaffAction
 from orders.admin.links import account_url
 from orders.answers import show_order
@@ -32,6 +32,7 @@ from orders.looking.account import order_in_book
 from orders.messages import Command, Done
 from orders.rules.facts import Order
 from orders.verbs import carry_out
+from orders.verbs.attempt import was_carried_out
 
 #: What to do about a refusal that has another meaning at a form than in the API.
 _ADVICE = {
@@ -75,9 +76,21 @@ def act(
         raise PermissionDenied
     place = Place(live.look_at(row), order_id, _order(row, order_id) if order_id else None)
     form = chosen.form(place.look, place.order, request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid() and _acted(request, chosen, place, form):
-        return HttpResponseRedirect(account_url(row.ref))
+    if request.method == "POST" and form.is_valid() and _sure(request, place, form):
+        if _acted(request, chosen, place, form):
+            return HttpResponseRedirect(account_url(row.ref))
     return _page(request, chosen, place, form, pages)
+
+
+def _sure(request: HttpRequest, place: Place, form: ActionForm) -> bool:
+    """False leads back to the form, which asks once more. What was carried out already is told, not asked again."""
+    if not (isinstance(form, FundsForm) and form.doubt):
+        return True
+    asked = form.to_commands(_by(request, place, form))
+    try:
+        return all(was_carried_out(command) for command in asked)
+    except LedgerUnavailable:
+        return True  # the verb says so, and does nothing
 
 
 def _order(row: TradingAccount, order_id: str) -> Order | None:
@@ -103,7 +116,7 @@ def _acted(request: HttpRequest, action: StaffAction, place: Place, form: Action
         if isinstance(outcome, Rejection):
             _show_refusal(form, outcome, told)
             return False
-        told.append(action.told(outcome.answer))
+        told.append(action.told(outcome.answer, place.look.currency))
         before, new = after, new or not outcome.replayed
         if not all(each["ok"] for each in outcome.answer.get("results", ())):
             level = messages.WARNING
