@@ -183,6 +183,7 @@ UNFOLD = {
     "SITE_SYMBOL": "candlestick_chart",
     "SITE_FAVICONS": [{"rel": "icon", "href": "/favicon.ico", "type": "image/x-icon"}],
     "STYLES": [lambda request: static("accounts/admin.css")],
+    "SCRIPTS": [lambda request: static("accounts/once.js")],
     "SIDEBAR": {"navigation": "copytrading.navigation.entries"},
     "DASHBOARD_CALLBACK": "orders.admin.first_page.figures",
 }

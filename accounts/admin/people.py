@@ -1,11 +1,10 @@
 """Who may log in: users, API keys, and the log-ins that are open."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -24,8 +23,10 @@ from unfold.widgets import (
 )
 
 from accounts.admin.access import ByRole, ReadOnly, configures, moment
+from accounts.admin.asking import ask, done_for_a_reason
 from accounts.admin.reasons import Noted, ReasonField, note, values_of
 from accounts.models import ApiKey, Role, Scope, User
+from accounts.once import once
 from copytrading.kernel import clock
 
 _ROLE_COLOURS = {
@@ -34,6 +35,10 @@ _ROLE_COLOURS = {
     Role.ADMINISTRATOR.label: "danger",
 }
 LONGEST_LIFE_DAYS = 3650
+_SENT_BEFORE = (
+    "This form had been sent before, and its key was issued then; nothing was issued twice. "
+    "A secret is shown once: whoever missed it revokes that key and issues another."
+)
 
 
 class ReasonedUserForm(UserChangeForm):
@@ -42,6 +47,15 @@ class ReasonedUserForm(UserChangeForm):
 
 class ReasonedNewUserForm(UserCreationForm):
     why = ReasonField()
+
+
+class ReasonedPasswordForm(AdminPasswordChangeForm):
+    why = ReasonField()
+
+    def save(self, commit: bool = True) -> Any:
+        """The audit log's entry is written as the password is saved."""
+        self.user.password_reason = self.cleaned_data["why"]
+        return super().save(commit)
 
 
 class ApiKeyInline(ReadOnly, TabularInline):
@@ -59,7 +73,8 @@ class UserAdmin(ByRole, DjangoUserAdmin, Noted):
     unnoted = frozenset({"password", "last_login", "is_staff"})
     form = ReasonedUserForm
     add_form = ReasonedNewUserForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = ReasonedPasswordForm
+    change_user_password_template = "accounts/change_password.html"  # noqa: S105  a page
     list_display = (
         "username", "shown_role", "email", "first_name", "last_name", "is_active", moment("last_login", "last log-in"),
     )  # fmt: skip
@@ -77,11 +92,16 @@ class UserAdmin(ByRole, DjangoUserAdmin, Noted):
     actions = ("log_out_everywhere",)
 
     @admin.action(description="Log the selected users out everywhere", permissions=["log_out"])
-    def log_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        for user in users:
-            user.log_out_everywhere()
-            note(request, "log_out_everywhere", f"user:{user.pk}", "")
-        self.message_user(request, f"{len(users)} users have to log in again. API keys go on until they are revoked.")
+    def log_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse:
+        def end(why: str) -> str:
+            for user in users:
+                user.log_out_everywhere()
+                note(request, "log_out_everywhere", f"user:{user.pk}", why)
+            logged_out = "1 user has" if len(users) == 1 else f"{len(users)} users have"
+            return f"{logged_out} to log in again. API keys go on until they are revoked."
+
+        named = ", ".join(user.username for user in users)
+        return done_for_a_reason(self, request, f"Log out everywhere: {named}", "Log them out", end)
 
     def has_log_out_permission(self, request: HttpRequest) -> bool:
         return configures(request)
@@ -99,10 +119,6 @@ class UserAdmin(ByRole, DjangoUserAdmin, Noted):
     @display(description="role", ordering="role", label=_ROLE_COLOURS)
     def shown_role(self, user: User) -> str:
         return user.get_role_display()
-
-
-class WhyForm(forms.Form):
-    why = ReasonField()
 
 
 class NewKeyForm(forms.Form):
@@ -157,6 +173,7 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):
     def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return configures(request)
 
+    @once(_SENT_BEFORE)
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -221,25 +238,6 @@ class LogInAdmin(ReadOnly, ModelAdmin):
             return f"{token.user} is logged out there."
 
         return done_for_a_reason(self, request, f"End a log-in of {token.user}", "End the log-in", end)
-
-
-def ask(page: ModelAdmin, request: HttpRequest, form: forms.Form, title: str, label: str) -> HttpResponse:
-    """A page that asks for what an act takes."""
-    context = {**page.admin_site.each_context(request), "opts": page.opts, "form": form, "title": title}
-    return TemplateResponse(request, "accounts/ask.html", context | {"label": label})
-
-
-def done_for_a_reason(
-    page: ModelAdmin, request: HttpRequest, title: str, label: str, act: Callable[[str], str]
-) -> HttpResponse:
-    """Asks why, then does `act`, which says what came of it, and goes back to the list."""
-    form = WhyForm(request.POST if request.method == "POST" else None)
-    if not form.is_valid():
-        return ask(page, request, form, title, label)
-    with transaction.atomic():
-        messages.success(request, act(form.cleaned_data["why"]))
-    opts = page.opts
-    return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
 
 
 def _issue(request: HttpRequest, form: NewKeyForm) -> tuple[ApiKey, str] | None:

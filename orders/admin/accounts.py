@@ -19,6 +19,7 @@ from accounts import trail
 from accounts.admin.access import ByRole, plain
 from accounts.api import fields as api
 from accounts.models import ACCOUNT_MODELS, AccountStatus, TradingAccount
+from accounts.once import once
 from orders.admin import live, recent
 from orders.admin.acting import act
 from orders.admin.action_forms import REASON_LENGTH
@@ -51,6 +52,7 @@ class AccountAdmin(ByRole, ModelAdmin):
 
     form = OpeningForm
     add_form_template = "admin/change_form.html"
+    change_form_before_template = "accounts/once.html"
     change_form_template = "orders/account.html"
     list_display = (
         "account_number", "owner", "group", "shown_balance", plain("credit"), "leverage",
@@ -88,6 +90,12 @@ class AccountAdmin(ByRole, ModelAdmin):
         if "live" in request.GET:
             return TemplateResponse(request, "orders/account_live.html", context)
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
+
+    @once()
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().add_view(request, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: TradingAccount, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

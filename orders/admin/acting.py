@@ -76,9 +76,9 @@ def act(
         raise PermissionDenied
     place = Place(live.look_at(row), order_id, _order(row, order_id) if order_id else None)
     form = chosen.form(place.look, place.order, request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid() and _sure(request, place, form):
-        if _acted(request, chosen, place, form):
-            return HttpResponseRedirect(account_url(row.ref))
+    sure = request.method == "POST" and form.is_valid() and _sure(request, place, form)
+    if sure and _acted(request, chosen, place, form):
+        return HttpResponseRedirect(account_url(row.ref))
     return _page(request, chosen, place, form, pages)
 
 

@@ -23,7 +23,8 @@ class StaffAction:
     """`name` stands in the address and the audit log, `label` on the button that leads to the form.
 
     `submit` stands on the form's own button. An action on an order names the statuses of those it is offered for.
-    `told` makes a sentence of the verb's answer, with money in the account's currency. `about` is what the audit log keeps before and after.
+    `told` makes a sentence of the verb's answer, with money in the account's currency.
+    `about` is what the audit log keeps before and after.
     """
 
     name: str

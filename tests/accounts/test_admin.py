@@ -182,7 +182,7 @@ def test_an_administrator_sets_roles_but_makes_no_superuser() -> None:
 def test_a_superuser_is_changed_by_superusers_only() -> None:
     root = rows.user("root", is_superuser=True)
     password = reverse("admin:auth_user_password_change", args=[root.pk])
-    form = {"password1": "another-word-1", "password2": "another-word-1"}
+    form = {"password1": "another-word-1", "password2": "another-word-1", "why": "forgotten"}
     assert logged_in("administrator").post(password, form).status_code == 403
     assert logged_in("administrator").post(page(User, "change", root.pk), {}).status_code == 403
     assert logged_in("superuser").post(password, form).status_code == 302

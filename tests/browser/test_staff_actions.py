@@ -64,12 +64,12 @@ def test_a_dealer_opens_protects_and_closes(counter: Callable[[str], Counter]) -
     at.act("Open at market", "Open the order", symbol="EURUSD", order_type="BUY", order_quantity="0.5")
     at.told("Opened BUY 0.5 EURUSD at 1.10030")
     at.act("Set stops", "Set the stops", row="EURUSD", stop_loss="1.09", take_profit="1.2")
-    at.told("stop loss 1.09, take profit 1.2")
+    at.told("stop loss 1.09000, take profit 1.20000")
     at.act("Close", "Close the order", row="EURUSD", order_quantity="0.2")
     at.told("0.3 lots stay open")
     expect(at.page.get_by_role("cell", name="0.3 of 0.5")).to_be_visible()
     at.act("Close", "Close the order", row="EURUSD")
-    at.told("at 1.0999, profit -20.")
+    at.told("at 1.09990, profit -20.00 USD.")
     expect(at.page.get_by_text("No open or resting order.")).to_be_visible()
     assert at.state.orders == {}
 
@@ -115,7 +115,7 @@ def test_a_dealer_moves_money(counter: Callable[[str], Counter]) -> None:
     at.act("Correct", "Correct the balance", amount="-400")
     at.told("Correction of -400.00 USD: now balance 10,000.00 USD, credit 30.00 USD.")
     at.act("Transfer", "Transfer", destination=at.desk.accounts[STRATEGY_PROVIDER].account_number, amount="1000")
-    at.told("arrived. Balance 9,000.")
+    at.told("arrived. Balance 9,000.00 USD.")
     assert (at.state.portfolio.balance, load(at.desk.accounts[STRATEGY_PROVIDER].ref).portfolio.balance) == (
         9000,
         11000,
