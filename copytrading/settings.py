@@ -75,7 +75,9 @@ APPEND_SLASH = False
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
+        "DIRS": [
+            BASE_DIR / "copytrading" / "templates"
+        ],  # pages of no room, and what is said otherwise than unfold does
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

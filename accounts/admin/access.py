@@ -13,6 +13,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import DecimalField, Model
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from accounts import access
@@ -22,7 +23,13 @@ from copytrading.kernel import decimals
 
 
 class ByRole:
-    """Permissions of a page or an inline."""
+    """Permissions of a page or an inline. A list is called by what it lists, not by what may be chosen there."""
+
+    opts: Any
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        called = {"title": capfirst(str(self.opts.verbose_name_plural))}
+        return super().changelist_view(request, called | (extra_context or {}))  # type: ignore[misc]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return looks(request)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -69,6 +69,8 @@ class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, Noted):
 
     #: Fields that keep the value they were created with.
     permanent: tuple[str, ...] = ()
+    #: False for rows that never change.
+    has_history: ClassVar[bool] = True
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, *(self.permanent if obj else ()))
@@ -76,7 +78,14 @@ class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, Noted):
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return super().changeform_view(request, object_id, form_url, {"show_history": True, **(extra_context or {})})
+        return super().changeform_view(
+            request, object_id, form_url, {"show_history": self.has_history, **(extra_context or {})}
+        )
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        if not self.has_history:
+            raise Http404
+        return super().history_view(request, object_id, extra_context)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -84,6 +93,8 @@ class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, Noted):
 
     def history_form_view(self, request: HttpRequest, object_id: str, version_id: str, **context: Any) -> HttpResponse:
         """Old versions are for looking: posting one would save it whole, past every permission but that to look."""
+        if not self.has_history:
+            raise Http404
         if request.method != "GET":
             raise PermissionDenied
         return super().history_form_view(request, object_id, version_id, **context)

@@ -146,7 +146,7 @@ def _page(request: HttpRequest, row: TradingAccount) -> dict[str, Any]:
 def _line(request: HttpRequest, look: live.Look, line: live.OrderLine) -> tuple[Any, ...]:
     """With its link and its buttons; none while the book is away, since what only the record shows may have ended."""
     order = line.order
-    buttons = _links(request, look.row, offered_for(order), order.order_id) if look.seen else []
+    buttons = _links(request, look.row, offered_for(order.status), order.order_id) if look.seen else []
     return line, order_link(order.order_id), buttons
 
 

@@ -13,7 +13,6 @@ from accounts.admin.access import configures, deals
 from orders.admin import action_forms as forms
 from orders.admin import shown
 from orders.admin.links import account_link, order_link
-from orders.rules.facts import Order
 
 Answer = dict[str, Any]
 
@@ -171,5 +170,6 @@ ON_ORDER = (
 ACTIONS = {action.name: action for action in (*TRADING, *MONEY, *ACCOUNT, *ON_ORDER)}
 
 
-def offered_for(order: Order) -> list[StaffAction]:
-    return [action for action in ON_ORDER if order.status in action.statuses]
+def offered_for(status: str) -> list[StaffAction]:
+    """What may be done to an order of this status."""
+    return [action for action in ON_ORDER if status in action.statuses]

@@ -157,7 +157,7 @@ def _audited() -> Figure:
     report = AuditReport.objects.first()
     page = _list_of(AuditReport)
     if report is None:
-        return Figure("Last book audit", "none yet", page, "each night, 22:15 UTC")
+        return Figure("Last book audit", "none yet", page, "each night")
     words = OUTCOMES[Outcome(report.outcome)]
     tone = OUTCOME_COLOURS[words]
     return Figure("Last book audit", words, f"{page}{report.pk}/change/", exactly(report.at), tone)

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
 from accounts.admin.access import exact, moment, plain, words
@@ -12,10 +14,13 @@ from accounts.admin.links import subject_link
 from accounts.admin.lists import TimeRange, one_of
 from accounts.models import Currency, Instrument
 from copytrading.kernel.decimals import text
+from copytrading.kernel.ids import account_of
 from orders.admin import columns, search
+from orders.admin.actions import StaffAction, offered_for
 from orders.admin.columns import amount, number, setting
 from orders.admin.events import events_panel
 from orders.admin.exports import Exported
+from orders.admin.links import act_url
 from orders.admin.pages import RecordAdmin, deals_panel, journal_entry, transfers_panel
 from orders.admin.panels import Panel
 from orders.audit import Outcome
@@ -66,6 +71,7 @@ class OrderAdmin(Exported, RecordAdmin):
         _by_symbol,
         ("created_at", TimeRange),
     )
+    change_form_outer_before_template = "orders/order_acts.html"
     found_in = {
         "order": lambda order_id: Q(pk__startswith=order_id),
         "account": lambda account: Q(account=account),
@@ -117,6 +123,12 @@ class OrderAdmin(Exported, RecordAdmin):
         ),
     )
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        links = {"links": _acts(request, unquote(object_id))}
+        return super().change_view(request, object_id, form_url, links | (extra_context or {}))
+
     def panels(self, order: Order) -> list[Panel]:
         deals = Deal.objects.filter(order_id=order.pk).order_by("version", "line")[:MOST_LINES]
         moved = Transfer.objects.filter(order_id=order.pk).order_by("version", "line")[:MOST_LINES]
@@ -130,6 +142,16 @@ class OrderAdmin(Exported, RecordAdmin):
     def commission_terms(self, order: Order) -> str:
         kind = "per lot" if order.commission_kind == "per_lot" else "percent of the notional"
         return f"{text(order.commission_rate)} {kind}, {order.commission_timing}"
+
+
+def _acts(request: HttpRequest, order_id: str) -> list[tuple[StaffAction, str]]:
+    """What whoever looks may do to an order of this status, each with the address of its form."""
+    order = Order.objects.filter(pk=order_id).only("status", "account").first()
+    account = account_of(order_id)
+    if order is None or account is None:
+        return []
+    offered = (each for each in offered_for(order.status) if each.may(request))
+    return [(each, act_url(account.kind, account.id, each.name, order_id)) for each in offered]
 
 
 @admin.register(Deal)

@@ -331,6 +331,13 @@ def test_history_is_looked_at_and_never_brought_back(role: str) -> None:
     assert Group.objects.get().stop_out_level == 30
 
 
+def test_what_never_changes_has_no_history() -> None:
+    client = logged_in("administrator")
+    assert "/history/" not in client.get(page(Currency, "change", "USD")).content.decode()
+    for old in (page(Currency, "history", "USD"), reverse("admin:accounts_currency_simple_history", args=["USD", 1])):
+        assert client.get(old).status_code == 404
+
+
 def test_hours_are_typed_and_shown_as_text() -> None:
     client, address = logged_in("administrator"), page(Instrument, "change", "EURUSD")
     assert 'value="Sun 17:00-Fri 17:00"' in client.get(address).content.decode()

@@ -144,6 +144,8 @@ def test_filters_leave_what_they_name(support: Client) -> None:
         (ORDERS, {"flow": "provider"}, 0),
         (ORDERS, {"created_at_from_0": "2026-03-01", "created_at_from_1": "01:00:00"}, 1_941),
         (ORDERS, {"created_at_to_0": "2026-03-01"}, 1_439),
+        (ORDERS, {"created_at_from_0": "0001-01-01", "created_at_to_0": "9999-12-31"}, 2_000),
+        (ORDERS, {"created_at_to_0": "9999-12-31", "created_at_to_1": "23:59:59"}, 2_000),
         (
             ORDERS,
             {"created_at_from_0": "2026-03-01", "created_at_to_0": "2026-03-01", "created_at_to_1": "00:10:00"},

@@ -115,6 +115,20 @@ def test_an_order_page_tells_its_events_in_words(traded: Traded) -> None:
     assert told.index("opened at the market") < told.index("level set") < told.index("CLOSED 0.5 lots")
 
 
+def test_an_order_page_offers_what_applies_to_whoever_may(traded: Traded) -> None:
+    account = traded.resting.account.partition(":")[2]
+    acts = [f"/admin/accounts/demoaccount/{account}/act/{name}/{traded.resting.pk}/"
+            for name in ("close", "stops", "modify", "cancel")]  # fmt: skip
+    offered = {role: logged_in(role).get(page_of(traded.resting)).content.decode() for role in STAFF}
+    assert [act in offered["dealer"] for act in acts] == [False, True, True, True]
+    assert not any(act in offered["support"] for act in acts)
+    ended = logged_in("dealer").get(page_of(traded.order)).content.decode()
+    assert "/act/" not in ended
+    for told in (*offered.values(), ended):
+        assert "Back to the list" in told
+        assert not re.search(r">\s*Close\s*<", told)
+
+
 def test_an_order_page_leads_to_whatever_belongs_to_it(traded: Traded) -> None:
     answer = logged_in("support").get(page_of(traded.order)).content.decode()
     deals = list(Deal.objects.filter(order_id=traded.order.pk))
