@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "accounts.admin_refusals.NotedRefusals",
 ]
 
 ROOT_URLCONF = "copytrading.urls"
@@ -75,9 +76,8 @@ APPEND_SLASH = False
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [
-            BASE_DIR / "copytrading" / "templates"
-        ],  # pages of no room, and what is said otherwise than unfold does
+        # What belongs to no room, and what is said otherwise than unfold says it.
+        "DIRS": [BASE_DIR / "copytrading" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

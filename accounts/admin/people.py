@@ -1,10 +1,12 @@
 """Who may log in: users, API keys, and the log-ins that are open."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -16,13 +18,14 @@ from knox.models import AuthToken
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.views import ChangeList
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.admin.access import ByRole, ReadOnly, configures, moment
+from accounts.admin.access import ByRole, PlainInteger, ReadOnly, configures, exactly, moment
 from accounts.admin.asking import ask, done_for_a_reason
 from accounts.admin.reasons import Noted, ReasonField, note, values_of
 from accounts.models import ApiKey, Role, Scope, User
@@ -43,6 +46,12 @@ _SENT_BEFORE = (
 
 class ReasonedUserForm(UserChangeForm):
     why = ReasonField()
+
+    def clean_role(self) -> str:
+        role: str = self.cleaned_data["role"]
+        if self.instance.is_superuser and role != Role.ADMINISTRATOR:
+            raise ValidationError("A superuser is an administrator always; manage.py makes and unmakes superusers.")
+        return role
 
 
 class ReasonedNewUserForm(UserCreationForm):
@@ -140,7 +149,7 @@ class NewKeyForm(forms.Form):
         ],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
-    days = forms.IntegerField(
+    days = PlainInteger(
         label="Days until it expires", min_value=1, max_value=LONGEST_LIFE_DAYS, initial=365,
         widget=UnfoldAdminIntegerFieldWidget,
     )  # fmt: skip
@@ -193,7 +202,9 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):
     @action(description="Revoke", url_path="revoke", icon="block", permissions=["revoke"])
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         key = self.get_object(request, object_id)
-        if key is None:
+        if key is None or key.revoked_at:
+            if key:
+                messages.warning(request, f"{key} was revoked before, at {exactly(key.revoked_at)}; nothing was done.")
             return HttpResponseRedirect(reverse("admin:accounts_apikey_changelist"))
 
         def end(why: str) -> str:
@@ -210,18 +221,61 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):
 
 
 admin.site.unregister(AuthToken)
+_NAMED_BY = re.compile(r"([1-9][0-9]{0,17})-([0-9]{1,18})", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _called(token: AuthToken) -> str:
+    return f"{token.user}, {token.created:%Y-%m-%d %H:%M:%S} UTC"
+
+
+# Its own name, and its key, are what the token is recognised by.
+AuthToken.__str__ = _called  # type: ignore[method-assign]
+AuthToken._meta.verbose_name, AuthToken._meta.verbose_name_plural = "log-in", "log-ins"  # noqa: SLF001  as seen
+
+
+class LogInList(ChangeList):
+    def url_for_result(self, result: AuthToken) -> str:
+        since = (result.created - _EPOCH) // timedelta(microseconds=1)
+        return reverse("admin:knox_authtoken_change", args=[f"{result.user_id}-{since}"])
 
 
 @admin.register(AuthToken)
 class LogInAdmin(ReadOnly, ModelAdmin):
-    """Who is logged in to the API. Ending a log-in takes its token back."""
+    """Who is logged in to the API, for administrators. A log-in is named by who and when; ending it takes its token
+    back.
+    """
 
-    list_display = ("user", moment("created", "logged in"), moment("expiry", "ends"), "token_key")
-    fields = ("user", "created", "expiry", "token_key")
+    list_display = ("user", moment("created", "logged in"), moment("expiry", "ends"))
+    fields = ("user", "created", "expiry")
     list_select_related = ("user",)
     search_fields = ("user__username",)
     ordering = ("-created",)
     actions_detail = ("end",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return configures(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return configures(request)
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        return LogInList
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Called by its name alone: of a row, the path at the top of the page would make a link by its key."""
+        token = self.get_object(request, object_id)
+        named = {"original": str(token), "title": str(token), "subtitle": ""} if token else {}
+        return super().change_view(request, object_id, form_url, named | (extra_context or {}))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AuthToken | None:
+        named = _NAMED_BY.fullmatch(unquote(object_id))
+        if named is None:
+            return None
+        created = _EPOCH + timedelta(microseconds=int(named[2]))
+        return self.get_queryset(request).filter(user_id=int(named[1]), created=created).first()
 
     def has_end_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return configures(request)

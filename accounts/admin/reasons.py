@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +19,7 @@ from accounts.admin.access import ByRole, PlainNumbers, who
 from copytrading.kernel import decimals
 
 LONGEST_REASON = 200
+_UNCHANGED = "Nothing was changed: what was sent is what holds already."
 
 Values = dict[str, Any]
 
@@ -55,10 +57,24 @@ class Noted(ModelAdmin):
         return f"{self.noted_as}:{row.pk}"
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        if change and not _changed(form):
+            return
         before = self._values(self.model._default_manager.get(pk=obj.pk)) if change else None  # noqa: SLF001  Django's
         obj._change_reason = form.cleaned_data["why"]  # type: ignore[attr-defined]  # noqa: SLF001  simple_history's
         super().save_model(request, obj, form, change)
         note(request, self.act(change), self.subject(obj), form.cleaned_data["why"], before, self._values(obj))
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """Asked after everything was saved, when it is known whether that was anything."""
+        untouched = not (add or _changed(form) or any(each.has_changed() for each in formsets or ()))
+        request.nothing_changed = untouched  # type: ignore[attr-defined]
+        return super().construct_change_message(request, form, formsets, add)
+
+    def response_change(self, request: HttpRequest, obj: Model) -> HttpResponse:
+        if not getattr(request, "nothing_changed", False):
+            return super().response_change(request, obj)
+        self.message_user(request, _UNCHANGED, messages.WARNING)
+        return self.response_post_save_change(request, obj)
 
     def _values(self, row: Model) -> Values:
         return {name: value for name, value in values_of(row).items() if name not in self.unnoted}
@@ -101,6 +117,10 @@ class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, Noted):
 
     def revert_disabled(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return True
+
+
+def _changed(form: Any) -> bool:
+    return bool(set(form.changed_data) - {"why"})
 
 
 def note(

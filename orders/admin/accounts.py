@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -16,10 +16,11 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import trail
-from accounts.admin.access import ByRole, plain
+from accounts.admin.access import ByRole, PlainNumbers, plain
 from accounts.api import fields as api
 from accounts.models import ACCOUNT_MODELS, AccountStatus, TradingAccount
 from accounts.once import once
+from copytrading.kernel.ids import AccountRef
 from orders.admin import live, recent
 from orders.admin.acting import act
 from orders.admin.action_forms import REASON_LENGTH
@@ -47,7 +48,7 @@ class OpeningForm(forms.ModelForm):
     )
 
 
-class AccountAdmin(ByRole, ModelAdmin):
+class AccountAdmin(PlainNumbers, ByRole, ModelAdmin):
     """One of the four kinds. An account is opened here; what it is afterwards changes by commits on the book alone."""
 
     form = OpeningForm
@@ -61,7 +62,7 @@ class AccountAdmin(ByRole, ModelAdmin):
     list_filter = ("status", "sending_orders", "group", "currency", "margin_called")
     list_select_related = ("owner", "group")
     search_fields = ("account_number", "owner__username", "owner__email")
-    search_help_text = "Account number, or the owner's name or email."
+    search_help_text = "Account (L10000017, live:17), or the owner's name or email."
     autocomplete_fields = ("owner",)
     fields = ("owner", "group", "leverage", "sending_orders", "status", "reason")
 
@@ -76,6 +77,16 @@ class AccountAdmin(ByRole, ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> tuple["QuerySet[Any]", bool]:
+        """An account is found by its name in the book too: `live:1`."""
+        try:
+            named = AccountRef.parse(search_term.strip().lower())
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(pk=named.id) if named.kind == self.model.kind else queryset.none(), False
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return () if obj else self.fields

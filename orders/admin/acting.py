@@ -8,7 +8,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -16,6 +15,7 @@ from django.utils.html import format_html_join
 from django.views.decorators.http import require_http_methods
 
 from accounts import trail
+from accounts.admin_refusals import Forbidden
 from accounts.models import TradingAccount
 from copytrading.kernel.decimals import text
 from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
@@ -72,8 +72,7 @@ def act(
     if order_id and account_of(order_id) != row.ref:
         raise Http404
     if not chosen.may(request):
-        _note_forbidden(request, chosen, order_id or str(row.ref))
-        raise PermissionDenied
+        raise Forbidden(chosen.name, order_id or str(row.ref))
     place = Place(live.look_at(row), order_id, _order(row, order_id) if order_id else None)
     form = chosen.form(place.look, place.order, request.POST if request.method == "POST" else None)
     sure = request.method == "POST" and form.is_valid() and _sure(request, place, form)
@@ -194,7 +193,7 @@ def _note(
     before: Any, after: Any,
 ) -> None:  # fmt: skip
     """What was repeated is told apart from what was done: nobody shall count a deposit twice."""
-    ended = outcome.reason.name if isinstance(outcome, Rejection) else _REPLAYED if outcome.replayed else trail.DONE
+    ended = outcome.reason.name if isinstance(outcome, Rejection) else _ended(outcome)
     if ended == _REPLAYED:
         before = None
     trail.note(
@@ -203,9 +202,13 @@ def _note(
     )  # fmt: skip
 
 
-def _note_forbidden(request: HttpRequest, action: StaffAction, subject: str) -> None:
-    if request.method == "POST":
-        trail.note(_principal(request), action.name, subject, outcome=Reason.not_permitted.name)
+def _ended(done: Done) -> str:
+    """Of several orders, how many: "0 of 3" is not done."""
+    results = done.answer.get("results", ())
+    count = sum(each["ok"] for each in results)
+    if done.replayed:
+        return _REPLAYED
+    return trail.DONE if count == len(results) else f"{count} of {len(results)}"
 
 
 def _principal(request: HttpRequest) -> str:

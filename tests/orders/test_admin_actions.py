@@ -11,6 +11,8 @@ from orders.admin.actions import ACTIONS, ON_ORDER
 from orders.book.codec import from_json
 from orders.models import JournalEntry
 from orders.recorder import record
+from orders.rules.halts import Halt
+from orders.verbs.halt import halt
 from tests.api.away import redis_away
 from tests.fixtures.contents import nothing_done
 from tests.fixtures.cutter import Cutter
@@ -417,6 +419,14 @@ def test_what_is_typed_is_shown_again_as_text(office: Office) -> None:
     page = office.act("deposit", amount='"><script>alert(1)</script>').content.decode()
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_audit_log_tells_how_many_of_all_were_closed(office: Office) -> None:
+    for _ in range(3):
+        office.desk.buy(lots="0.1")
+    assert halt(Halt("platform", False, "fire"), "user:1") is None
+    assert "Closed 0 of 3 orders." in told(office.act("close_all"))
+    assert [entry.outcome for entry in office.noted() if entry.action == "close_all"] == ["0 of 3"]
 
 
 def test_an_order_of_another_account_is_not_found(office: Office) -> None:
