@@ -33,6 +33,7 @@ class Refused(one_of("outcome", "outcome", lambda: (("done", "done"), ("refused"
 class AuditEntryAdmin(ReadOnly, BoundedList, ModelAdmin):
     list_display = (moment("at", "time"), "who", "act", "about", "came_of_it", "why")
     list_display_links = ("act",)
+    counted_as = "in the audit log"
     list_filter = (Refused, ("at", TimeRange))
     search_fields = ("pk",)  # shows the box; what a word finds stands below
     search_help_text = (

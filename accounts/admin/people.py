@@ -90,10 +90,10 @@ class UserAdmin(ByRole, DjangoUserAdmin, Noted):
     list_filter = ("role", "is_active")
     search_fields = ("username", "email", "first_name", "last_name")
     ordering = ("username",)
-    readonly_fields = ("last_login", "date_joined", "is_superuser")
+    readonly_fields = ("last_login", "date_joined", "superuser")
     filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("username", "password", "role", "is_active", "is_superuser")}),
+        (None, {"fields": ("username", "password", "role", "is_active", "superuser")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         ("Times", {"fields": ("last_login", "date_joined")}),
     )
@@ -124,6 +124,10 @@ class UserAdmin(ByRole, DjangoUserAdmin, Noted):
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[type[TabularInline]]:
         return [ApiKeyInline] if obj else []
+
+    @display(description="superuser", boolean=True)
+    def superuser(self, user: User) -> bool:
+        return user.is_superuser
 
     @display(description="role", ordering="role", label=_ROLE_COLOURS)
     def shown_role(self, user: User) -> str:

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from simple_history.admin import SimpleHistoryAdmin
+from simple_history.template_utils import HistoricalRecordContextHelper
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -80,6 +81,16 @@ class Noted(ModelAdmin):
         return {name: value for name, value in values_of(row).items() if name not in self.unnoted}
 
 
+class PlainHistory(HistoricalRecordContextHelper):
+    """Numbers as they are typed, and "none" for none."""
+
+    def prepare_delta_change_value(self, change: Any, value: Any) -> Any:
+        prepared = super().prepare_delta_change_value(change, value)
+        if isinstance(prepared, Decimal):
+            return decimals.text(prepared)
+        return "none" if prepared in (None, "") else prepared
+
+
 class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, Noted):
     """A page that changes terms: keeps their history and has every process read them again."""
 
@@ -114,6 +125,9 @@ class TermsAdmin(PlainNumbers, ByRole, SimpleHistoryAdmin, Noted):
         if request.method != "GET":
             raise PermissionDenied
         return super().history_form_view(request, object_id, version_id, **context)
+
+    def get_historical_record_context_helper(self, request: HttpRequest, historical_record: Any) -> "PlainHistory":
+        return PlainHistory(self.model, historical_record)
 
     def revert_disabled(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return True

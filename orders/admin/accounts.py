@@ -16,12 +16,12 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import trail
-from accounts.admin.access import ByRole, PlainNumbers, plain
+from accounts.admin.access import ByRole, PlainNumbers
 from accounts.api import fields as api
 from accounts.models import ACCOUNT_MODELS, AccountStatus, TradingAccount
 from accounts.once import once
 from copytrading.kernel.ids import AccountRef
-from orders.admin import live, recent
+from orders.admin import live, recent, shown
 from orders.admin.acting import act
 from orders.admin.action_forms import REASON_LENGTH
 from orders.admin.actions import ACCOUNT, MONEY, TRADING, StaffAction, offered_for
@@ -56,7 +56,7 @@ class AccountAdmin(PlainNumbers, ByRole, ModelAdmin):
     change_form_before_template = "accounts/once.html"
     change_form_template = "orders/account.html"
     list_display = (
-        "account_number", "owner", "group", "shown_balance", plain("credit"), "leverage",
+        "account_number", "owner", "group", "figure_balance", "figure_credit", "leverage",
         "sending_orders", "shown_status", "shown_margin_call", "created_at",
     )  # fmt: skip
     list_filter = ("status", "sending_orders", "group", "currency", "margin_called")
@@ -119,8 +119,12 @@ class AccountAdmin(PlainNumbers, ByRole, ModelAdmin):
         return HttpResponseRedirect(account_url(obj.ref))
 
     @display(description="balance", ordering="balance")
-    def shown_balance(self, account: TradingAccount) -> str:
-        return f"{plain('balance')(account)} {account.currency}"
+    def figure_balance(self, account: TradingAccount) -> str:
+        return shown.money(account.balance, account.currency)
+
+    @display(description="credit", ordering="credit")
+    def figure_credit(self, account: TradingAccount) -> str:
+        return shown.money(account.credit, account.currency)
 
     @display(description="margin", ordering="margin_called", label={_MARGIN_CALL: "danger"})
     def shown_margin_call(self, account: TradingAccount) -> str:

@@ -21,7 +21,7 @@ from copytrading.kernel.decimals import text
 from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.ids import account_of
 from copytrading.kernel.rejections import Reason, Rejection
-from orders.admin import live
+from orders.admin import live, refusals
 from orders.admin.action_forms import ActionForm, BirthForm, CloseAllForm, FundsForm
 from orders.admin.actions import ACTIONS, StaffAction
 from orders.admin.links import account_url
@@ -34,15 +34,6 @@ from orders.rules.facts import Order
 from orders.verbs import carry_out
 from orders.verbs.attempt import was_carried_out
 
-#: What to do about a refusal that has another meaning at a form than in the API.
-_ADVICE = {
-    Reason.ledger_unavailable: "Nothing was done. Press the button again in a moment: it is safe, "
-    "since a form is carried out at most once.",
-    Reason.outcome_unknown: "It may have been done. Press the button again to learn: it is safe, "
-    "since a form is carried out at most once.",
-    Reason.idempotency_mismatch: "This form was carried out before, with other values; nothing was done now. "
-    "Look at the account, then open the form anew.",
-}
 _REPLAYED = "replayed"
 
 
@@ -150,19 +141,19 @@ def _outcome(command: Command) -> Done | Rejection:
 
 def _show_refusal(form: ActionForm, refused: Rejection, told: list[Any]) -> None:
     """At the form: what was done before it, what was refused and why, what to do, and which fields are meant."""
-    reason = refused.reason
-    detail = refused.detail.strip()
+    reason, currency = refused.reason, form.look.currency
+    facts = refusals.facts(refused, currency)
     form.refusal = {
         "done": told,
         "reason": reason.name,
-        "detail": f"{detail[:1].upper()}{detail[1:]}",
-        "advice": _ADVICE.get(reason, reason.advice).replace("`", ""),
-        "facts": {name.replace("_", " "): value for name, value in refused.facts.items()},
+        "detail": refusals.detail(refused, currency),
+        "advice": refusals.advice(reason),
+        "facts": {name.replace("_", " "): value for name, value in facts.items()},
         "nothing_done": reason is not Reason.outcome_unknown and not told,
     }
     for name, advice in refused.fields.items():
         if name in form.fields:
-            form.add_error(name, advice)
+            form.add_error(name, refusals.in_words(advice))
 
 
 def _before(action: StaffAction, place: Place) -> Any:

@@ -75,7 +75,8 @@ def _closed(answer: Answer, currency: str) -> SafeString:
 
 def _closed_all(answer: Answer, _: str) -> SafeString:
     results = answer["results"]
-    refused = [(order_link(each["order_id"]), each["reason"], each["detail"]) for each in results if not each["ok"]]
+    refused = [(order_link(each["order_id"]), each["reason"].replace("_", " "), each["detail"].rstrip("."))
+               for each in results if not each["ok"]]  # fmt: skip
     count = len(results) - len(refused)
     if not results:
         return SafeString("There was no open order to close.")

@@ -15,9 +15,9 @@ from accounts.admin.lists import TimeRange, one_of
 from accounts.models import Currency, Instrument
 from copytrading.kernel.decimals import text
 from copytrading.kernel.ids import account_of
-from orders.admin import columns, search
+from orders.admin import columns, search, shown
 from orders.admin.actions import StaffAction, offered_for
-from orders.admin.columns import amount, number, setting
+from orders.admin.columns import amount, number, quoted, setting
 from orders.admin.events import events_panel
 from orders.admin.exports import Exported
 from orders.admin.links import act_url
@@ -61,7 +61,7 @@ _by_symbol = one_of("symbol", "symbol", _symbols)
 class OrderAdmin(Exported, RecordAdmin):
     list_display = (
         moment("created_at", "placed"), "order_id", columns.account(), "symbol", "kind", columns.status,
-        columns.lots, columns.price, plain("close_price", "closed at"), columns.profit, columns.reason,
+        columns.lots, columns.price, quoted("close_price", "closed at"), columns.profit, columns.reason,
     )  # fmt: skip
     list_display_links = ("order_id",)
     list_filter = (
@@ -87,7 +87,7 @@ class OrderAdmin(Exported, RecordAdmin):
         ),
         _group(
             "What was asked",
-            ("order_type", number("lots", "lots"), number("order_price", "price asked")),
+            ("order_type", number("lots", "lots"), quoted("order_price", "price asked")),
             (columns.principal, exact("created_at", "placed"), exact("expires_at", "expires")),
         ),
         _group(
@@ -102,17 +102,17 @@ class OrderAdmin(Exported, RecordAdmin):
         _group(
             "Prices",
             (
-                number("open_price", "open price"),
-                number("close_price", "close price"),
+                quoted("open_price", "open price"),
+                quoted("close_price", "close price"),
                 number("open_cost", "open cost"),
             ),
         ),
         _group(
             "Levels",
             (
-                number("stop_loss", "stop loss"),
-                number("take_profit", "take profit"),
-                number("order_price", "resting at"),
+                quoted("stop_loss", "stop loss"),
+                quoted("take_profit", "take profit"),
+                quoted("order_price", "resting at"),
             ),
             (setting("stop", "stop loss set"), setting("take", "take profit set"), setting("price", "resting since")),
         ),
@@ -158,7 +158,8 @@ def _acts(request: HttpRequest, order_id: str) -> list[tuple[StaffAction, str]]:
 class DealAdmin(Exported, RecordAdmin):
     list_display = (
         moment("at", "time"), "id", columns.account(), columns.order, "entry", "side", plain("lots"), "symbol",
-        plain("price"), plain("profit"), plain("commission"), plain("swap"),
+        quoted("price", "price"),
+        amount("profit", "profit"), amount("commission", "commission"), amount("swap", "swap"),
     )  # fmt: skip
     list_display_links = ("id",)
     list_filter = (
@@ -184,7 +185,7 @@ class DealAdmin(Exported, RecordAdmin):
             "The fill",
             ("entry", "side"),
             (number("lots", "lots"), "symbol"),
-            (number("price", "price"),),
+            (quoted("price", "price"),),
         ),
         _group(
             "What it did to the balance",
@@ -199,13 +200,13 @@ class DealAdmin(Exported, RecordAdmin):
     @admin.display(description="all of it")
     def together(self, deal: Deal) -> str:
         whole = deal.profit + deal.commission + deal.swap
-        return f"{text(whole)} {columns.currency_of(deal)}"
+        return shown.money(whole, columns.currency_of(deal))
 
 
 @admin.register(Transfer)
 class TransferAdmin(Exported, RecordAdmin):
     list_display = (
-        moment("at", "time"), "id", "kind", plain("amount"), "currency", columns.account("debit", "from"),
+        moment("at", "time"), "id", "kind", "figure_amount", "currency", columns.account("debit", "from"),
         columns.account("credit", "to"), "reason", columns.order,
     )  # fmt: skip
     list_display_links = ("id",)
@@ -239,7 +240,11 @@ class TransferAdmin(Exported, RecordAdmin):
 
     @admin.display(description="amount")
     def sum_moved(self, transfer: Transfer) -> str:
-        return f"{text(transfer.amount)} {transfer.currency}"
+        return shown.money(transfer.amount, transfer.currency)
+
+    @admin.display(description="amount")
+    def figure_amount(self, transfer: Transfer) -> str:
+        return shown.figure(transfer.amount, transfer.currency)
 
 
 @admin.register(AuditReport)

@@ -336,8 +336,9 @@ def test_a_refusal_is_shown_with_its_facts_and_noted(office: Office) -> None:
         answer = office.act("open", **{**BUY, "order_quantity": "50"})
     shown = refusal(answer)
     assert shown["reason"] == "insufficient_margin"
-    assert shown["advice"] == "Use fewer lots or deposit; required and available are given."
-    assert shown["facts"] == {"required": "57015", "available": "10000"}
+    assert shown["advice"] == "Use fewer lots, or deposit first."
+    assert shown["facts"] == {"required": "57,015.00 USD", "available": "10,000.00 USD"}
+    assert shown["detail"] == "This takes 57,015.00 USD of free margin and 10,000.00 USD is there."
     page = answer.content.decode()
     assert shown["detail"] in page
     assert "Nothing was done. Reason: <code>insufficient_margin</code>" in page
@@ -353,7 +354,13 @@ def test_a_refusal_marks_the_fields_it_means(office: Office) -> None:
         lots = refusal(office.act("close", order_id, order_quantity="0.505"))
         amount = refusal(office.act("deposit", amount="1.005"))
     assert list(shown["errors"]) == ["stop_loss"]
+    assert shown["detail"].startswith("Stop loss 1.2 is not ")
     assert (list(lots["errors"]), lots["facts"]["open lots"]) == (["order_quantity"], "0.5")
+    assert amount["advice"] == "Correct the fields marked below."
+    short = refusal(office.act("withdrawal", amount="10000.01"))
+    assert short["detail"] == "At most 9,429.85 USD can be taken out now."
+    nobody = refusal(office.act("transfer", destination="live:99999", amount="1"))
+    assert nobody["advice"] == "Check the account's number."
     assert amount["errors"] == {"amount": ["Give a positive amount with at most 2 decimals."]}
 
 

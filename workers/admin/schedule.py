@@ -42,6 +42,11 @@ class PeriodicTaskAdmin(ByRole, Noted):
         tasks = super().get_queryset(request).exclude(task__startswith="celery.")
         return tasks.select_related("interval", "crontab")
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        return super().formfield_for_foreignkey(
+            db_field, request, **{**options, "help_text": "Empty if the other is set."}
+        )
+
     @display(description="does")
     def does(self, task: PeriodicTask) -> str:
         current_app.loader.import_default_modules()
