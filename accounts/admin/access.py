@@ -65,7 +65,7 @@ class ReadOnly(ByRole):
 class PlainNumber(forms.DecimalField):
     """Shows 0.0001, not 0.0001000000, and takes plain digits alone, as the forms of the staff actions do."""
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value.strip() and decimals.parse_plain(value.strip(" \t")) is None:
             raise forms.ValidationError(_NOT_PLAIN)
         return super().to_python(value)

@@ -90,15 +90,24 @@ class UserAdmin(ByRole, DjangoUserAdmin, Noted):
     list_filter = ("role", "is_active")
     search_fields = ("username", "email", "first_name", "last_name")
     ordering = ("username",)
-    readonly_fields = ("last_login", "date_joined", "superuser")
+    readonly_fields = ("last_login", "date_joined", "superuser", "shown_password")
     filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("username", "password", "role", "is_active", "superuser")}),
+        (None, {"fields": ("username", "shown_password", "role", "is_active", "superuser")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         ("Times", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"fields": ("username", "email", "role", "password1", "password2")}),)
     actions = ("log_out_everywhere",)
+    actions_detail = ("set_password",)
+
+    def has_set_password_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return configures(request)
+
+    @action(description="Set another password", url_path="set-password", icon="key", permissions=["set_password"])
+    def set_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """To the form, which asks by itself whether this user's may be set by whoever asks."""
+        return HttpResponseRedirect(reverse("admin:auth_user_password_change", args=[object_id]))
 
     @admin.action(description="Log the selected users out everywhere", permissions=["log_out"])
     def log_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse:
@@ -124,6 +133,11 @@ class UserAdmin(ByRole, DjangoUserAdmin, Noted):
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[type[TabularInline]]:
         return [ApiKeyInline] if obj else []
+
+    @display(description="password")
+    def shown_password(self, user: User) -> str:
+        """Nothing of it, nor of its hash."""
+        return "set" if user.has_usable_password() else "none: no log-in by password"
 
     @display(description="superuser", boolean=True)
     def superuser(self, user: User) -> bool:
@@ -234,7 +248,7 @@ def _called(token: AuthToken) -> str:
 
 
 # Its own name, and its key, are what the token is recognised by.
-AuthToken.__str__ = _called  # type: ignore[method-assign]
+AuthToken.__str__ = _called
 AuthToken._meta.verbose_name, AuthToken._meta.verbose_name_plural = "log-in", "log-ins"  # noqa: SLF001  as seen
 
 

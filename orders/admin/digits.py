@@ -9,12 +9,12 @@ from accounts.models import Currency, Instrument
 
 
 class Digits:
-    """Both keep the digits they were created with, so what was read once stays true; a new row is read."""
+    """Both keep the digits they were created with, so what was read once stays true; a row made here is learned."""
 
     def __init__(self, model: type[Model]) -> None:
         self._model = model
         self._known: dict[str, int | None] = {}
-        post_save.connect(self._forget, sender=model, weak=False)
+        post_save.connect(self._learn, sender=model, weak=False)
 
     def of(self, name: str) -> int | None:
         """None for what the record does not know."""
@@ -23,8 +23,8 @@ class Digits:
             self._known = {name: None, **dict(read)}
         return self._known[name]
 
-    def _forget(self, **_: Any) -> None:
-        self._known = {}
+    def _learn(self, instance: Any, **_: Any) -> None:
+        self._known[instance.pk] = instance.digits
 
 
 CURRENCIES = Digits(Currency)
