@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 from django.contrib.messages import get_messages
+from django.http import HttpResponseServerError
+from django.template import loader
 from django.test import Client
 from django.urls import reverse
 from knox.models import AuthToken
@@ -155,3 +157,19 @@ def test_an_account_is_found_by_its_name_in_the_book() -> None:
     for word, count in ((f"live:{account.pk}", 1), (f"demo:{account.pk}", 0), ("live:999999", 0), ("ann", 1)):
         listed = client.get("/admin/accounts/liveaccount/", {"q": word}).context["cl"]
         assert listed.result_count == count, word
+
+
+def test_what_can_not_be_shown_leads_back() -> None:
+    """Pages of nobody's, of another role's and of an old form; the API's answers stay JSON."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(rows.user("a-support", role="support"))
+    for answer, status, told in (
+        (client.get("/admin/accounts/liveaccount/1/act/explode/"), 404, "There is no such page"),
+        (client.get("/admin/accounts/apikey/add/"), 403, "Not for your role"),
+        (client.post(GROUP, {}), 403, "This form is too old"),
+        (HttpResponseServerError(loader.get_template("500.html").render()), 500, "This is our fault"),
+    ):
+        assert answer.status_code == status
+        for text in (told, 'href="/admin/"', "Back"):
+            assert text in answer.content.decode()
+    assert client.get("/api/nothing")["Content-Type"] == "application/problem+json"

@@ -102,6 +102,17 @@ def test_a_dealer_closes_all(counter: Callable[[str], Counter]) -> None:
     assert at.state.orders == {}
 
 
+def test_a_slip_is_asked_for_once_more(counter: Callable[[str], Counter]) -> None:
+    at = counter("dealer")
+    at.act("Correct", "Correct the balance", amount="-20000")
+    expect(at.page.get_by_text("Balance 10,000.00 → -10,000.00 USD.")).to_be_visible()
+    assert at.state.portfolio.balance == 10_000
+    at.page.get_by_role("checkbox").check()
+    at.page.get_by_role("button", name="Correct the balance").dblclick()
+    at.told("Correction of -20,000.00 USD: now balance -10,000.00 USD, credit 0.00 USD.")
+    assert at.state.portfolio.balance == -10_000
+
+
 def test_a_dealer_moves_money(counter: Callable[[str], Counter]) -> None:
     at = counter("dealer")
     at.act("Deposit", "Deposit", amount="500.50")
@@ -158,7 +169,7 @@ def test_a_refusal_stands_at_the_form_and_cancel_leads_back(counter: Callable[[s
     at = counter("dealer")
     version = at.state.portfolio.version
     at.act("Withdraw", "Withdraw", amount="10000.01")
-    expect(at.page.get_by_role("alert")).to_contain_text("At most 10000 can be taken out now")
+    expect(at.page.get_by_role("alert")).to_contain_text("At most 10,000.00 USD can be taken out now")
     at.fill(amount="ten")
     at.page.get_by_role("button", name="Withdraw").click()
     expect(at.page.get_by_text("Not a number in plain digits.")).to_be_visible()

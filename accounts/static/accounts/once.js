@@ -1,10 +1,12 @@
-// A form that counts once is sent once: its buttons rest until the answer is there, or until somebody comes back to it.
+// A form that counts once is sent once, however often its button is pressed, until somebody comes back to it.
 (() => {
-    const buttons = (form) => [...form.elements, ...document.querySelectorAll(`[form="${form.id}"]`)].filter((each) => each.type === "submit");
-    const rest = (form, resting) => buttons(form).forEach((each) => { each.disabled = resting; });
+    const KEYS = "input[name=once], input[name=key]";
 
     document.addEventListener("submit", (event) => {
-        if (event.target.matches("form:has(input[name=once], input[name=key])")) setTimeout(rest, 0, event.target, true);
+        const form = event.target;
+        if (!form.querySelector(KEYS)) return;
+        if (form.dataset.sent) event.preventDefault();
+        form.dataset.sent = "yes";
     });
-    addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => rest(form, false)));
+    addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
 })();
