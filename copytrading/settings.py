@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "accounts.admin_refusals.NotedRefusals",
 ]
 
 ROOT_URLCONF = "copytrading.urls"
@@ -76,7 +77,8 @@ APPEND_SLASH = False
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
+        # What belongs to no room, and what is said otherwise than unfold says it.
+        "DIRS": [BASE_DIR / "copytrading" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -186,6 +188,7 @@ UNFOLD = {
     "SITE_SYMBOL": "candlestick_chart",
     "SITE_FAVICONS": [{"rel": "icon", "href": "/favicon.ico", "type": "image/x-icon"}],
     "STYLES": [lambda request: static("accounts/admin.css")],
+    "SCRIPTS": [lambda request: static("accounts/once.js")],
     "SIDEBAR": {"navigation": "copytrading.navigation.entries"},
     "DASHBOARD_CALLBACK": "orders.admin.first_page.figures",
 }

@@ -4,6 +4,7 @@ The role decides, not Django's permission table: staff look at everything, admin
 configure, and nobody deletes, since orders and money refer to what was.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -11,18 +12,29 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import DecimalField, Model
+from django.db.models import DecimalField, IntegerField, Model
 from django.http import HttpRequest
-from unfold.widgets import UnfoldAdminDecimalFieldWidget
+from django.utils.text import capfirst
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminIntegerFieldWidget
 
 from accounts import access
 from accounts.models import Role
 from accounts.models.user import STAFF_ROLES
 from copytrading.kernel import decimals
 
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
+_NOT_PLAIN = "Write a number in plain digits, such as 1250.5."
+_NOT_WHOLE = "Write a whole number in plain digits, such as 100."
+
 
 class ByRole:
-    """Permissions of a page or an inline."""
+    """Permissions of a page or an inline. A list is called by what it lists, not by what may be chosen there."""
+
+    opts: Any
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        called = {"title": capfirst(str(self.opts.verbose_name_plural))}
+        return super().changelist_view(request, called | (extra_context or {}))  # type: ignore[misc]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return looks(request)
@@ -51,10 +63,24 @@ class ReadOnly(ByRole):
 
 
 class PlainNumber(forms.DecimalField):
-    """Shows 0.0001, not 0.0001000000."""
+    """Shows 0.0001, not 0.0001000000, and takes plain digits alone, as the forms of the staff actions do."""
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value.strip() and decimals.parse_plain(value.strip(" \t")) is None:
+            raise forms.ValidationError(_NOT_PLAIN)
+        return super().to_python(value)
 
     def prepare_value(self, value: Any) -> Any:
         return decimals.text(value) if isinstance(value, Decimal) else value
+
+
+class PlainInteger(forms.IntegerField):
+    """Takes plain digits alone."""
+
+    def to_python(self, value: Any) -> int | None:
+        if isinstance(value, str) and value.strip() and not _WHOLE.fullmatch(value.strip(" \t")):
+            raise forms.ValidationError(_NOT_WHOLE)
+        return super().to_python(value)
 
 
 class PlainNumbers:
@@ -62,7 +88,8 @@ class PlainNumbers:
 
     opts: Any
     formfield_overrides: ClassVar[dict[Any, Any]] = {
-        DecimalField: {"form_class": PlainNumber, "widget": UnfoldAdminDecimalFieldWidget}
+        DecimalField: {"form_class": PlainNumber, "widget": UnfoldAdminDecimalFieldWidget},
+        IntegerField: {"form_class": PlainInteger, "widget": UnfoldAdminIntegerFieldWidget},
     }
 
     @property

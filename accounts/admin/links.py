@@ -66,6 +66,8 @@ _PAGES = {
     "instrument": "accounts_instrument",
     "currency": "accounts_currency",
     "task": "django_celery_beat_periodictask",
+    "crontab": "django_celery_beat_crontabschedule",
+    "interval": "django_celery_beat_intervalschedule",
 }
 
 

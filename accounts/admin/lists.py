@@ -1,7 +1,7 @@
 """Lists of tables that only grow: newest first, and no page costs more because the table became longer."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from functools import cached_property
 from typing import Any
 
@@ -89,13 +89,13 @@ class TimeRange(RangeDateTimeFilter):
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
         try:
             first = self._moment("from", time.min)
-            last = self._moment("to", time(23, 59, 59))
+            last = self._moment("to", time.max)
         except ValueError as error:
             messages.error(request, "Write the date as 2026-01-31 and the time as 14:03:05, in UTC.")
             raise IncorrectLookupParameters from error
         if first:
             queryset = queryset.filter(**{f"{self.field_path}__gte": first})
-        return queryset.filter(**{f"{self.field_path}__lt": last + timedelta(seconds=1)}) if last else queryset
+        return queryset.filter(**{f"{self.field_path}__lte": last}) if last else queryset
 
     def _moment(self, end: str, otherwise: time) -> datetime | None:
         day = self.used_parameters.get(f"{self.parameter_name}_{end}_0")
@@ -103,6 +103,8 @@ class TimeRange(RangeDateTimeFilter):
         if not day:
             return None
         at = time.fromisoformat(clock) if clock else otherwise
+        if end == "to" and clock:
+            at = at.replace(microsecond=999_999)  # to the end of that second
         return datetime.combine(datetime.strptime(day, "%Y-%m-%d").date(), at, UTC)  # noqa: DTZ007  combined with UTC
 
 

@@ -16,9 +16,10 @@ from accounts.admin.links import names_of, principal_link, subject_link
 from accounts.admin.lists import BoundedList, TimeRange, one_of
 from accounts.models import AuditEntry, User
 from accounts.trail import DONE
+from copytrading.kernel.ids import AccountRef, account_of
 
 
-class Refused(one_of("outcome", "outcome", lambda: (("done", "done"), ("refused", "refused")))):  # type: ignore[misc]
+class Refused(one_of("outcome", "outcome", lambda: (("done", "done"), ("refused", "refused, or in part")))):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
         match self.value():
             case "done":
@@ -32,9 +33,12 @@ class Refused(one_of("outcome", "outcome", lambda: (("done", "done"), ("refused"
 class AuditEntryAdmin(ReadOnly, BoundedList, ModelAdmin):
     list_display = (moment("at", "time"), "who", "act", "about", "came_of_it", "why")
     list_display_links = ("act",)
+    counted_as = "in the audit log"
     list_filter = (Refused, ("at", TimeRange))
     search_fields = ("pk",)  # shows the box; what a word finds stands below
-    search_help_text = "Who (user:3, a user name), account, order id, group:demo, or action (configure_group)"
+    search_help_text = (
+        "Who (user:3, a user name), account (live:17, L10000017), order id, group:demo, or action (configure_group)"
+    )
     change_form_outer_after_template = "accounts/difference.html"
     fieldsets = (
         (
@@ -57,7 +61,7 @@ class AuditEntryAdmin(ReadOnly, BoundedList, ModelAdmin):
         for word in search_term.split():
             ids = User.objects.filter(username=word).values_list("pk", flat=True)
             named = Q(principal=word) | Q(principal__in=[f"user:{pk}" for pk in ids])
-            queryset = queryset.filter(named | Q(subject=word) | Q(action=word))
+            queryset = queryset.filter(named | _about(word) | Q(action=word))
         return queryset, False
 
     def prepare(self, rows: list[Any]) -> None:
@@ -91,6 +95,17 @@ class AuditEntryAdmin(ReadOnly, BoundedList, ModelAdmin):
     @admin.display(description="why")
     def why(self, entry: AuditEntry) -> str:
         return entry.reason or "-"
+
+
+def _about(word: str) -> Q:
+    """An account also by its number. An order was opened on its account, so there its opening is looked for."""
+    if account := account_of(word):
+        born = Q(subject=str(account), action__in=("open", "place"), after__order_id=word)
+        return Q(subject=word) | born
+    try:
+        return Q(subject=str(AccountRef.of_number(word.upper())))
+    except ValueError:
+        return Q(subject=word)
 
 
 def _names(entry: Any) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """Who may log in: users, API keys, and the log-ins that are open."""
 
-from collections.abc import Callable
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -17,15 +18,18 @@ from knox.models import AuthToken
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.views import ChangeList
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.admin.access import ByRole, ReadOnly, configures, moment
+from accounts.admin.access import ByRole, PlainInteger, ReadOnly, configures, exactly, moment
+from accounts.admin.asking import ask, done_for_a_reason
 from accounts.admin.reasons import Noted, ReasonField, note, values_of
 from accounts.models import ApiKey, Role, Scope, User
+from accounts.once import once
 from copytrading.kernel import clock
 
 _ROLE_COLOURS = {
@@ -34,14 +38,33 @@ _ROLE_COLOURS = {
     Role.ADMINISTRATOR.label: "danger",
 }
 LONGEST_LIFE_DAYS = 3650
+_SENT_BEFORE = (
+    "This form had been sent before, and its key was issued then; nothing was issued twice. "
+    "A secret is shown once: whoever missed it revokes that key and issues another."
+)
 
 
 class ReasonedUserForm(UserChangeForm):
     why = ReasonField()
 
+    def clean_role(self) -> str:
+        role: str = self.cleaned_data["role"]
+        if self.instance.is_superuser and role != Role.ADMINISTRATOR:
+            raise ValidationError("A superuser is an administrator always; manage.py makes and unmakes superusers.")
+        return role
+
 
 class ReasonedNewUserForm(UserCreationForm):
     why = ReasonField()
+
+
+class ReasonedPasswordForm(AdminPasswordChangeForm):
+    why = ReasonField()
+
+    def save(self, commit: bool = True) -> Any:
+        """The audit log's entry is written as the password is saved."""
+        self.user.password_reason = self.cleaned_data["why"]
+        return super().save(commit)
 
 
 class ApiKeyInline(ReadOnly, TabularInline):
@@ -59,29 +82,44 @@ class UserAdmin(ByRole, DjangoUserAdmin, Noted):
     unnoted = frozenset({"password", "last_login", "is_staff"})
     form = ReasonedUserForm
     add_form = ReasonedNewUserForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = ReasonedPasswordForm
+    change_user_password_template = "accounts/change_password.html"  # noqa: S105  a page
     list_display = (
         "username", "shown_role", "email", "first_name", "last_name", "is_active", moment("last_login", "last log-in"),
     )  # fmt: skip
     list_filter = ("role", "is_active")
     search_fields = ("username", "email", "first_name", "last_name")
     ordering = ("username",)
-    readonly_fields = ("last_login", "date_joined", "is_superuser")
+    readonly_fields = ("last_login", "date_joined", "superuser", "shown_password")
     filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("username", "password", "role", "is_active", "is_superuser")}),
+        (None, {"fields": ("username", "shown_password", "role", "is_active", "superuser")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         ("Times", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"fields": ("username", "email", "role", "password1", "password2")}),)
     actions = ("log_out_everywhere",)
+    actions_detail = ("set_password",)
+
+    def has_set_password_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return configures(request)
+
+    @action(description="Set another password", url_path="set-password", icon="key", permissions=["set_password"])
+    def set_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """To the form, which asks by itself whether this user's may be set by whoever asks."""
+        return HttpResponseRedirect(reverse("admin:auth_user_password_change", args=[object_id]))
 
     @admin.action(description="Log the selected users out everywhere", permissions=["log_out"])
-    def log_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        for user in users:
-            user.log_out_everywhere()
-            note(request, "log_out_everywhere", f"user:{user.pk}", "")
-        self.message_user(request, f"{len(users)} users have to log in again. API keys go on until they are revoked.")
+    def log_out_everywhere(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse:
+        def end(why: str) -> str:
+            for user in users:
+                user.log_out_everywhere()
+                note(request, "log_out_everywhere", f"user:{user.pk}", why)
+            logged_out = "1 user has" if len(users) == 1 else f"{len(users)} users have"
+            return f"{logged_out} to log in again. API keys go on until they are revoked."
+
+        named = ", ".join(user.username for user in users)
+        return done_for_a_reason(self, request, f"Log out everywhere: {named}", "Log them out", end)
 
     def has_log_out_permission(self, request: HttpRequest) -> bool:
         return configures(request)
@@ -96,13 +134,18 @@ class UserAdmin(ByRole, DjangoUserAdmin, Noted):
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[type[TabularInline]]:
         return [ApiKeyInline] if obj else []
 
+    @display(description="password")
+    def shown_password(self, user: User) -> str:
+        """Nothing of it, nor of its hash."""
+        return "set" if user.has_usable_password() else "none: no log-in by password"
+
+    @display(description="superuser", boolean=True)
+    def superuser(self, user: User) -> bool:
+        return user.is_superuser
+
     @display(description="role", ordering="role", label=_ROLE_COLOURS)
     def shown_role(self, user: User) -> str:
         return user.get_role_display()
-
-
-class WhyForm(forms.Form):
-    why = ReasonField()
 
 
 class NewKeyForm(forms.Form):
@@ -124,7 +167,7 @@ class NewKeyForm(forms.Form):
         ],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
-    days = forms.IntegerField(
+    days = PlainInteger(
         label="Days until it expires", min_value=1, max_value=LONGEST_LIFE_DAYS, initial=365,
         widget=UnfoldAdminIntegerFieldWidget,
     )  # fmt: skip
@@ -157,6 +200,7 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):
     def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return configures(request)
 
+    @once(_SENT_BEFORE)
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -176,7 +220,9 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):
     @action(description="Revoke", url_path="revoke", icon="block", permissions=["revoke"])
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         key = self.get_object(request, object_id)
-        if key is None:
+        if key is None or key.revoked_at:
+            if key:
+                messages.warning(request, f"{key} was revoked before, at {exactly(key.revoked_at)}; nothing was done.")
             return HttpResponseRedirect(reverse("admin:accounts_apikey_changelist"))
 
         def end(why: str) -> str:
@@ -193,18 +239,61 @@ class ApiKeyAdmin(ReadOnly, ModelAdmin):
 
 
 admin.site.unregister(AuthToken)
+_NAMED_BY = re.compile(r"([1-9][0-9]{0,17})-([0-9]{1,18})", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _called(token: AuthToken) -> str:
+    return f"{token.user}, {token.created:%Y-%m-%d %H:%M:%S} UTC"
+
+
+# Its own name, and its key, are what the token is recognised by.
+AuthToken.__str__ = _called
+AuthToken._meta.verbose_name, AuthToken._meta.verbose_name_plural = "log-in", "log-ins"  # noqa: SLF001  as seen
+
+
+class LogInList(ChangeList):
+    def url_for_result(self, result: AuthToken) -> str:
+        since = (result.created - _EPOCH) // timedelta(microseconds=1)
+        return reverse("admin:knox_authtoken_change", args=[f"{result.user_id}-{since}"])
 
 
 @admin.register(AuthToken)
 class LogInAdmin(ReadOnly, ModelAdmin):
-    """Who is logged in to the API. Ending a log-in takes its token back."""
+    """Who is logged in to the API, for administrators. A log-in is named by who and when; ending it takes its token
+    back.
+    """
 
-    list_display = ("user", moment("created", "logged in"), moment("expiry", "ends"), "token_key")
-    fields = ("user", "created", "expiry", "token_key")
+    list_display = ("user", moment("created", "logged in"), moment("expiry", "ends"))
+    fields = ("user", "created", "expiry")
     list_select_related = ("user",)
     search_fields = ("user__username",)
     ordering = ("-created",)
     actions_detail = ("end",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return configures(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return configures(request)
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        return LogInList
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Called by its name alone: of a row, the path at the top of the page would make a link by its key."""
+        token = self.get_object(request, object_id)
+        named = {"original": str(token), "title": str(token), "subtitle": ""} if token else {}
+        return super().change_view(request, object_id, form_url, named | (extra_context or {}))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AuthToken | None:
+        named = _NAMED_BY.fullmatch(unquote(object_id))
+        if named is None:
+            return None
+        created = _EPOCH + timedelta(microseconds=int(named[2]))
+        return self.get_queryset(request).filter(user_id=int(named[1]), created=created).first()
 
     def has_end_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return configures(request)
@@ -221,25 +310,6 @@ class LogInAdmin(ReadOnly, ModelAdmin):
             return f"{token.user} is logged out there."
 
         return done_for_a_reason(self, request, f"End a log-in of {token.user}", "End the log-in", end)
-
-
-def ask(page: ModelAdmin, request: HttpRequest, form: forms.Form, title: str, label: str) -> HttpResponse:
-    """A page that asks for what an act takes."""
-    context = {**page.admin_site.each_context(request), "opts": page.opts, "form": form, "title": title}
-    return TemplateResponse(request, "accounts/ask.html", context | {"label": label})
-
-
-def done_for_a_reason(
-    page: ModelAdmin, request: HttpRequest, title: str, label: str, act: Callable[[str], str]
-) -> HttpResponse:
-    """Asks why, then does `act`, which says what came of it, and goes back to the list."""
-    form = WhyForm(request.POST if request.method == "POST" else None)
-    if not form.is_valid():
-        return ask(page, request, form, title, label)
-    with transaction.atomic():
-        messages.success(request, act(form.cleaned_data["why"]))
-    opts = page.opts
-    return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
 
 
 def _issue(request: HttpRequest, form: NewKeyForm) -> tuple[ApiKey, str] | None:

@@ -173,6 +173,7 @@ class InstrumentAdmin(TermsAdmin):
 class CurrencyAdmin(TermsAdmin):
     noted_as = "currency"
     permanent = ("code", "digits")
+    has_history = False
     list_display = ("code", "digits")
     search_fields = ("code",)
 

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -16,10 +16,12 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import trail
-from accounts.admin.access import ByRole, plain
+from accounts.admin.access import ByRole, PlainNumbers
 from accounts.api import fields as api
 from accounts.models import ACCOUNT_MODELS, AccountStatus, TradingAccount
-from orders.admin import live, recent
+from accounts.once import once
+from copytrading.kernel.ids import AccountRef
+from orders.admin import live, recent, shown
 from orders.admin.acting import act
 from orders.admin.action_forms import REASON_LENGTH
 from orders.admin.actions import ACCOUNT, MONEY, TRADING, StaffAction, offered_for
@@ -46,20 +48,21 @@ class OpeningForm(forms.ModelForm):
     )
 
 
-class AccountAdmin(ByRole, ModelAdmin):
+class AccountAdmin(PlainNumbers, ByRole, ModelAdmin):
     """One of the four kinds. An account is opened here; what it is afterwards changes by commits on the book alone."""
 
     form = OpeningForm
     add_form_template = "admin/change_form.html"
+    change_form_before_template = "accounts/once.html"
     change_form_template = "orders/account.html"
     list_display = (
-        "account_number", "owner", "group", "shown_balance", plain("credit"), "leverage",
+        "account_number", "owner", "group", "figure_balance", "figure_credit", "leverage",
         "sending_orders", "shown_status", "shown_margin_call", "created_at",
     )  # fmt: skip
     list_filter = ("status", "sending_orders", "group", "currency", "margin_called")
     list_select_related = ("owner", "group")
     search_fields = ("account_number", "owner__username", "owner__email")
-    search_help_text = "Account number, or the owner's name or email."
+    search_help_text = "Account (L10000017, live:17), or the owner's name or email."
     autocomplete_fields = ("owner",)
     fields = ("owner", "group", "leverage", "sending_orders", "status", "reason")
 
@@ -75,6 +78,16 @@ class AccountAdmin(ByRole, ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> tuple["QuerySet[Any]", bool]:
+        """An account is found by its name in the book too: `live:1`."""
+        try:
+            named = AccountRef.parse(search_term.strip().lower())
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(pk=named.id) if named.kind == self.model.kind else queryset.none(), False
+
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return () if obj else self.fields
 
@@ -89,6 +102,12 @@ class AccountAdmin(ByRole, ModelAdmin):
             return TemplateResponse(request, "orders/account_live.html", context)
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
+    @once()
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().add_view(request, form_url, extra_context)
+
     def save_model(self, request: HttpRequest, obj: TradingAccount, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         terms = {name.removesuffix("_id"): getattr(obj, name) for name in _TERMS}
@@ -100,8 +119,12 @@ class AccountAdmin(ByRole, ModelAdmin):
         return HttpResponseRedirect(account_url(obj.ref))
 
     @display(description="balance", ordering="balance")
-    def shown_balance(self, account: TradingAccount) -> str:
-        return f"{plain('balance')(account)} {account.currency}"
+    def figure_balance(self, account: TradingAccount) -> str:
+        return shown.money(account.balance, account.currency)
+
+    @display(description="credit", ordering="credit")
+    def figure_credit(self, account: TradingAccount) -> str:
+        return shown.money(account.credit, account.currency)
 
     @display(description="margin", ordering="margin_called", label={_MARGIN_CALL: "danger"})
     def shown_margin_call(self, account: TradingAccount) -> str:
@@ -138,7 +161,7 @@ def _page(request: HttpRequest, row: TradingAccount) -> dict[str, Any]:
 def _line(request: HttpRequest, look: live.Look, line: live.OrderLine) -> tuple[Any, ...]:
     """With its link and its buttons; none while the book is away, since what only the record shows may have ended."""
     order = line.order
-    buttons = _links(request, look.row, offered_for(order), order.order_id) if look.seen else []
+    buttons = _links(request, look.row, offered_for(order.status), order.order_id) if look.seen else []
     return line, order_link(order.order_id), buttons
 
 

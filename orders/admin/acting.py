@@ -8,7 +8,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -16,13 +15,14 @@ from django.utils.html import format_html_join
 from django.views.decorators.http import require_http_methods
 
 from accounts import trail
+from accounts.admin_refusals import Forbidden
 from accounts.models import TradingAccount
 from copytrading.kernel.decimals import text
 from copytrading.kernel.errors import LedgerUnavailable, OutcomeUnknown
 from copytrading.kernel.ids import account_of
 from copytrading.kernel.rejections import Reason, Rejection
-from orders.admin import live
-from orders.admin.action_forms import ActionForm, BirthForm, CloseAllForm
+from orders.admin import live, refusals
+from orders.admin.action_forms import ActionForm, BirthForm, CloseAllForm, FundsForm
 from orders.admin.actions import ACTIONS, StaffAction
 from orders.admin.links import account_url
 from orders.answers import show_order
@@ -32,16 +32,8 @@ from orders.looking.account import order_in_book
 from orders.messages import Command, Done
 from orders.rules.facts import Order
 from orders.verbs import carry_out
+from orders.verbs.attempt import was_carried_out
 
-#: What to do about a refusal that has another meaning at a form than in the API.
-_ADVICE = {
-    Reason.ledger_unavailable: "Nothing was done. Press the button again in a moment: it is safe, "
-    "since a form is carried out at most once.",
-    Reason.outcome_unknown: "It may have been done. Press the button again to learn: it is safe, "
-    "since a form is carried out at most once.",
-    Reason.idempotency_mismatch: "This form was carried out before, with other values; nothing was done now. "
-    "Look at the account, then open the form anew.",
-}
 _REPLAYED = "replayed"
 
 
@@ -71,13 +63,24 @@ def act(
     if order_id and account_of(order_id) != row.ref:
         raise Http404
     if not chosen.may(request):
-        _note_forbidden(request, chosen, order_id or str(row.ref))
-        raise PermissionDenied
+        raise Forbidden(chosen.name, order_id or str(row.ref))
     place = Place(live.look_at(row), order_id, _order(row, order_id) if order_id else None)
     form = chosen.form(place.look, place.order, request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid() and _acted(request, chosen, place, form):
+    sure = request.method == "POST" and form.is_valid() and _sure(request, place, form)
+    if sure and _acted(request, chosen, place, form):
         return HttpResponseRedirect(account_url(row.ref))
     return _page(request, chosen, place, form, pages)
+
+
+def _sure(request: HttpRequest, place: Place, form: ActionForm) -> bool:
+    """False leads back to the form, which asks once more. What was carried out already is told, not asked again."""
+    if not (isinstance(form, FundsForm) and form.doubt):
+        return True
+    asked = form.to_commands(_by(request, place, form))
+    try:
+        return all(was_carried_out(command) for command in asked)
+    except LedgerUnavailable:
+        return True  # the verb says so, and does nothing
 
 
 def _order(row: TradingAccount, order_id: str) -> Order | None:
@@ -103,7 +106,7 @@ def _acted(request: HttpRequest, action: StaffAction, place: Place, form: Action
         if isinstance(outcome, Rejection):
             _show_refusal(form, outcome, told)
             return False
-        told.append(action.told(outcome.answer))
+        told.append(action.told(outcome.answer, place.look.currency))
         before, new = after, new or not outcome.replayed
         if not all(each["ok"] for each in outcome.answer.get("results", ())):
             level = messages.WARNING
@@ -138,19 +141,19 @@ def _outcome(command: Command) -> Done | Rejection:
 
 def _show_refusal(form: ActionForm, refused: Rejection, told: list[Any]) -> None:
     """At the form: what was done before it, what was refused and why, what to do, and which fields are meant."""
-    reason = refused.reason
-    detail = refused.detail.strip()
+    reason, currency = refused.reason, form.look.currency
+    facts = refusals.facts(refused, currency)
     form.refusal = {
         "done": told,
         "reason": reason.name,
-        "detail": f"{detail[:1].upper()}{detail[1:]}",
-        "advice": _ADVICE.get(reason, reason.advice).replace("`", ""),
-        "facts": {name.replace("_", " "): value for name, value in refused.facts.items()},
+        "detail": refusals.detail(refused, currency),
+        "advice": refusals.advice(reason),
+        "facts": {name.replace("_", " "): value for name, value in facts.items()},
         "nothing_done": reason is not Reason.outcome_unknown and not told,
     }
     for name, advice in refused.fields.items():
         if name in form.fields:
-            form.add_error(name, advice)
+            form.add_error(name, refusals.in_words(advice))
 
 
 def _before(action: StaffAction, place: Place) -> Any:
@@ -181,7 +184,7 @@ def _note(
     before: Any, after: Any,
 ) -> None:  # fmt: skip
     """What was repeated is told apart from what was done: nobody shall count a deposit twice."""
-    ended = outcome.reason.name if isinstance(outcome, Rejection) else _REPLAYED if outcome.replayed else trail.DONE
+    ended = outcome.reason.name if isinstance(outcome, Rejection) else _ended(outcome)
     if ended == _REPLAYED:
         before = None
     trail.note(
@@ -190,9 +193,13 @@ def _note(
     )  # fmt: skip
 
 
-def _note_forbidden(request: HttpRequest, action: StaffAction, subject: str) -> None:
-    if request.method == "POST":
-        trail.note(_principal(request), action.name, subject, outcome=Reason.not_permitted.name)
+def _ended(done: Done) -> str:
+    """Of several orders, how many: "0 of 3" is not done."""
+    results = done.answer.get("results", ())
+    count = sum(each["ok"] for each in results)
+    if done.replayed:
+        return _REPLAYED
+    return trail.DONE if count == len(results) else f"{count} of {len(results)}"
 
 
 def _principal(request: HttpRequest) -> str:

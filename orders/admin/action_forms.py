@@ -5,14 +5,18 @@ The same strict fields read it as read the API's bodies, so a number is refused 
 
 import uuid
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
 
 from django import forms
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.api import fields as api
 from accounts.models import AccountStatus, Group, GroupInstrument, Routing
-from orders.admin import form_fields
+from copytrading.kernel import decimals
+from copytrading.kernel.decimals import ZERO
+from copytrading.kernel.ids import DEMO, AccountRef
+from orders.admin import form_fields, shown
 from orders.admin.form_fields import MomentField, NumberField, StrictFormField
 from orders.admin.live import Look
 from orders.messages import (
@@ -32,6 +36,8 @@ from orders.messages import (
 from orders.rules.facts import MARKET_TYPES, PENDING_TYPES, Order
 
 REASON_LENGTH = 200
+#: A sum above both this, in account currency, and what the account has is asked for once more.
+MOVED_UNASKED = Decimal(100_000)
 
 _UNCHANGED = "Nothing is changed: what stands here is what holds already."
 _LEVELS = ("stop_loss", "take_profit")
@@ -243,7 +249,45 @@ class CancelForm(ActionForm):
         return [CancelPending(**by)]
 
 
-class MoneyForm(ActionForm):
+class FundsForm(ActionForm):
+    """Money. A sum that looks like a slip of the pen is asked for once more; only a tick for this very sum confirms."""
+
+    confirm = forms.CharField(required=False, widget=forms.HiddenInput())
+    into: ClassVar[Literal["balance", "credit"]] = "balance"
+    #: Whether the amount is added, whatever there is. To take out more than there is, is refused by the verb.
+    adds: ClassVar[bool] = False
+
+    @property
+    def doubt(self) -> str:
+        """What it would make of the account, if that has to be confirmed."""
+        asked = getattr(self, "cleaned_data", {}).get("amount")
+        if not self.adds or asked is None or self.look.seen is None or self._confirms(asked):
+            return ""
+        before: Decimal = getattr(self.look.seen.state.portfolio, self.into)
+        after = before + asked
+        if after >= min(before, ZERO) and abs(asked) <= max(before, MOVED_UNASKED):
+            return ""
+        was, becomes = (shown.amount(figure, self.look.digits) for figure in (before, after))
+        return f"{self.into.capitalize()} {was} → {becomes} {self.look.currency}."
+
+    @property
+    def standing(self) -> str:
+        """What there is now."""
+        if self.look.seen is None:
+            return ""
+        money = self.look.seen.state.portfolio
+        balance, credit = (shown.amount(each, self.look.digits) for each in (money.balance, money.credit))
+        return f"Balance now {balance} {self.look.currency}, credit {credit} {self.look.currency}."
+
+    @property
+    def sum_to_confirm(self) -> str:
+        return decimals.text(self.cleaned_data["amount"])
+
+    def _confirms(self, asked: Decimal) -> bool:
+        return self.cleaned_data.get("confirm") == decimals.text(asked)
+
+
+class MoneyForm(FundsForm):
     kind: ClassVar[MoneyKind]
 
     def to_commands(self, by: dict[str, Any]) -> list[Command]:
@@ -252,6 +296,7 @@ class MoneyForm(ActionForm):
 
 class DepositForm(MoneyForm):
     kind = "deposit"
+    adds = True
     amount = form_fields.amount("Comes from the broker's bank account and is added to the balance.")
 
 
@@ -262,6 +307,7 @@ class WithdrawalForm(MoneyForm):
 
 class CorrectionForm(MoneyForm):
     kind = "correction"
+    adds = True
     amount = form_fields.amount(
         "Added to the balance; a negative amount, such as -12.50, is taken from it.", sign="any"
     )
@@ -269,6 +315,8 @@ class CorrectionForm(MoneyForm):
 
 class CreditInForm(MoneyForm):
     kind = "credit_in"
+    into = "credit"
+    adds = True
     amount = form_fields.amount("Added to the credit, which carries positions and is never paid out.")
 
 
@@ -277,12 +325,18 @@ class CreditOutForm(MoneyForm):
     amount = form_fields.amount("Taken from the credit; at most what there is.")
 
 
-class TransferForm(ActionForm):
+class TransferForm(FundsForm):
     destination = form_fields.DestinationField(
         label="To account", help_text="Its number (L10000017) or live:17. It must have the same currency.",
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
     )  # fmt: skip
     amount = form_fields.amount("At most what is withdrawable.")
+
+    def clean_destination(self) -> AccountRef:
+        destination: AccountRef = self.cleaned_data["destination"]
+        if (destination.kind == DEMO) != (self.look.row.kind == DEMO):
+            raise forms.ValidationError("Play money of a demo account and real money can't be exchanged.")
+        return destination
 
     def to_commands(self, by: dict[str, Any]) -> list[Command]:
         asked = self.cleaned_data

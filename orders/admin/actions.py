@@ -13,7 +13,6 @@ from accounts.admin.access import configures, deals
 from orders.admin import action_forms as forms
 from orders.admin import shown
 from orders.admin.links import account_link, order_link
-from orders.rules.facts import Order
 
 Answer = dict[str, Any]
 
@@ -23,7 +22,8 @@ class StaffAction:
     """`name` stands in the address and the audit log, `label` on the button that leads to the form.
 
     `submit` stands on the form's own button. An action on an order names the statuses of those it is offered for.
-    `told` makes a sentence of the verb's answer. `about` is what the audit log keeps before and after.
+    `told` makes a sentence of the verb's answer, with money in the account's currency.
+    `about` is what the audit log keeps before and after.
     """
 
     name: str
@@ -32,7 +32,7 @@ class StaffAction:
     hint: str
     form: type[forms.ActionForm]
     about: Literal["order", "money", "terms"]
-    told: Callable[[Answer], SafeString]
+    told: Callable[[Answer, str], SafeString]
     may: Callable[[HttpRequest], bool] = deals
     statuses: tuple[str, ...] = ()
     danger: bool = False
@@ -43,38 +43,40 @@ class StaffAction:
         return bool(self.statuses)
 
 
-def _opened(answer: Answer) -> SafeString:
+def _opened(answer: Answer, _: str) -> SafeString:
     order = answer["order"]
-    what = f"{order['side']} {order['open_quantity']} {order['symbol']} at {order['open_price']}"
+    what = f"{order['side']} {order['open_quantity']} {order['symbol']} at {_price(order, 'open_price')}"
     return format_html("Opened {}: {}.", what, order_link(order["order_id"]))
 
 
-def _placed(answer: Answer) -> SafeString:
+def _placed(answer: Answer, _: str) -> SafeString:
     return format_html("Placed {}: {}.", _resting(answer["order"]), order_link(answer["order"]["order_id"]))
 
 
-def _modified(answer: Answer) -> SafeString:
+def _modified(answer: Answer, _: str) -> SafeString:
     return format_html("Modified {}: now {}.", order_link(answer["order"]["order_id"]), _resting(answer["order"]))
 
 
-def _protected(answer: Answer) -> SafeString:
+def _protected(answer: Answer, _: str) -> SafeString:
     order = answer["order"]
-    levels = f"stop loss {order['stop_loss'] or 'none'}, take profit {order['take_profit'] or 'none'}"
+    levels = f"stop loss {_price(order, 'stop_loss')}, take profit {_price(order, 'take_profit')}"
     return format_html("Set on {}: {}.", order_link(order["order_id"]), levels)
 
 
-def _closed(answer: Answer) -> SafeString:
+def _closed(answer: Answer, currency: str) -> SafeString:
     order = answer["order"]
+    profit = shown.money(Decimal(order["profit"]), currency)
     if order["order_status"] == "CLOSED":
-        made = f"at {order['close_price']}, profit {order['profit']}"
+        made = f"at {_price(order, 'close_price')}, profit {profit}"
         return format_html("Closed {} {}.", order_link(order["order_id"]), made)
-    left = f"{order['open_quantity']} lots stay open, profit so far {order['profit']}"
+    left = f"{order['open_quantity']} lots stay open, profit so far {profit}"
     return format_html("Closed a part of {}: {}.", order_link(order["order_id"]), left)
 
 
-def _closed_all(answer: Answer) -> SafeString:
+def _closed_all(answer: Answer, _: str) -> SafeString:
     results = answer["results"]
-    refused = [(order_link(each["order_id"]), each["reason"], each["detail"]) for each in results if not each["ok"]]
+    refused = [(order_link(each["order_id"]), each["reason"].replace("_", " "), each["detail"].rstrip("."))
+               for each in results if not each["ok"]]  # fmt: skip
     count = len(results) - len(refused)
     if not results:
         return SafeString("There was no open order to close.")
@@ -84,25 +86,29 @@ def _closed_all(answer: Answer) -> SafeString:
     return format_html("Closed {} of {} orders.{}", count, len(results), listed)
 
 
-def _cancelled(answer: Answer) -> SafeString:
+def _cancelled(answer: Answer, _: str) -> SafeString:
     return format_html("Cancelled {}.", order_link(answer["order"]["order_id"]))
 
 
-def _moved(answer: Answer) -> SafeString:
+def _moved(answer: Answer, currency: str) -> SafeString:
+    """A correction may go either way, which its sign tells; of every other kind the name does."""
     moved = answer["transfer"]
+    correction = moved["kind"] == "correction"
+    amount = Decimal(moved["amount"])
+    taken = correction and not moved["debit"].startswith("house:")
     named = moved["kind"].replace("_", " ").capitalize()
-    left = f"balance {_amount(answer['balance'])}, credit {_amount(answer['credit'])}"
-    return format_html("{} of {} {}: now {}.", named, _amount(moved["amount"]), moved["currency"], left)
+    what = shown.money(-amount if taken else amount, currency, signed=correction)
+    left = f"balance {_amount(answer['balance'], currency)}, credit {_amount(answer['credit'], currency)}"
+    return format_html("{} of {}: now {}.", named, what, left)
 
 
-def _transferred(answer: Answer) -> SafeString:
-    moved = answer["transfer"]
+def _transferred(answer: Answer, currency: str) -> SafeString:
     state = "arrived" if answer["state"] == "arrived" else "under way, and will arrive by itself"
-    what, left = f"{_amount(moved['amount'])} {moved['currency']}", _amount(answer["balance"])
+    what, left = _amount(answer["transfer"]["amount"], currency), _amount(answer["balance"], currency)
     return format_html("{} to {}: {}. Balance {}.", what, account_link(answer["destination"]), state, left)
 
 
-def _configured(answer: Answer) -> SafeString:
+def _configured(answer: Answer, _: str) -> SafeString:
     before, after = answer["before"], answer["after"]
     changed = [f"{name.replace('_', ' ')} {before[name] or 'default'} → {after[name] or 'default'}" for name in after
                if after[name] != before[name]]  # fmt: skip
@@ -110,11 +116,15 @@ def _configured(answer: Answer) -> SafeString:
 
 
 def _resting(order: Answer) -> str:
-    return f"{order['order_type']} {order['order_quantity']} {order['symbol']} at {order['order_price']}"
+    return f"{order['order_type']} {order['order_quantity']} {order['symbol']} at {_price(order, 'order_price')}"
 
 
-def _amount(written: str) -> str:
-    return shown.plain(Decimal(written))
+def _amount(written: str, currency: str) -> str:
+    return shown.money(Decimal(written), currency)
+
+
+def _price(order: Answer, name: str) -> str:
+    return shown.quoted(Decimal(order[name]), order["symbol"]) if order[name] else "none"
 
 
 _LIVE = ("OPEN", "PENDING")
@@ -161,5 +171,6 @@ ON_ORDER = (
 ACTIONS = {action.name: action for action in (*TRADING, *MONEY, *ACCOUNT, *ON_ORDER)}
 
 
-def offered_for(order: Order) -> list[StaffAction]:
-    return [action for action in ON_ORDER if order.status in action.statuses]
+def offered_for(status: str) -> list[StaffAction]:
+    """What may be done to an order of this status."""
+    return [action for action in ON_ORDER if status in action.statuses]

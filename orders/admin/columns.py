@@ -1,6 +1,7 @@
 """Columns and fields that the record's pages share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -14,6 +15,7 @@ from accounts.admin.links import account_link, order_link, principal_link
 from accounts.models import rows_of
 from copytrading.kernel import decimals
 from copytrading.kernel.ids import AccountRef
+from orders.admin import shown
 from orders.models import Order
 
 Column = Callable[[Any], str]
@@ -43,24 +45,37 @@ def once(ask: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def number(field: str, description: str) -> Column:
-    """A number in plain digits, for the page of one row."""
+    """A number that is no money and no price, for the page of one row."""
 
     @admin.display(description=description)
-    def shown(row: Any) -> str:
+    def told(row: Any) -> str:
         value = getattr(row, field)
-        return NEVER if value is None else decimals.text(value)
+        return NEVER if value is None else shown.plain(value)
 
-    return shown
+    return told
+
+
+def quoted(field: str, description: str) -> Column:
+    """A price with the digits of its instrument."""
+
+    @admin.display(description=description)
+    def told(row: Any) -> str:
+        value = getattr(row, field)
+        return NEVER if value is None else shown.quoted(value, row.symbol)
+
+    told.__name__ = f"figure_{field}"
+    return told
 
 
 def amount(field: str, description: str) -> Column:
     """Money, in the currency of the account."""
 
     @admin.display(description=description)
-    def shown(row: Any) -> str:
-        return f"{decimals.text(getattr(row, field))} {currency_of(row)}".rstrip()
+    def told(row: Any) -> str:
+        return shown.money(getattr(row, field), currency_of(row))
 
-    return shown
+    told.__name__ = f"figure_{field}"
+    return told
 
 
 def setting(level: str, description: str) -> Column:
@@ -106,7 +121,7 @@ def lots(row: Order) -> str:
 def price(row: Order) -> str:
     """It was opened at, or rests at."""
     known = row.order_price if row.open_price is None else row.open_price
-    return "" if known is None else decimals.text(known)
+    return "" if known is None else shown.quoted(known, row.symbol)
 
 
 lots.__name__, price.__name__ = "figure_lots", "figure_price"
@@ -120,7 +135,7 @@ def reason(row: Order) -> str:
 
 @admin.display(description="profit")
 def profit(row: Order) -> str:
-    return decimals.text(row.profit) if row.close_price is not None else ""
+    return shown.money(row.profit, currency_of(row)) if row.close_price is not None else ""
 
 
 profit.__name__ = "figure_profit"
@@ -139,9 +154,18 @@ def status_shown(row: Order) -> SafeString:
 
 @once
 def currency_of(row: Any) -> str:
-    """What the money of its account is counted in; empty for what is no account."""
-    try:
-        ref = AccountRef.parse(row.account)
-    except ValueError:
-        return ""
-    return rows_of(ref.kind).filter(pk=ref.id).values_list("currency", flat=True).first() or ""
+    """What the money of its account is counted in; empty for what is no account. A list knows it of all its rows."""
+    if hasattr(row, "counted_in"):
+        return str(row.counted_in)
+    return currencies_of([row.account]).get(row.account, "")
+
+
+def currencies_of(accounts: Iterable[str]) -> dict[str, str]:
+    """Of each that is an account; one question for each kind among them."""
+    asked: dict[str, set[int]] = {}
+    for name in accounts:
+        with suppress(ValueError):
+            ref = AccountRef.parse(name)
+            asked.setdefault(ref.kind, set()).add(ref.id)
+    found = ((kind, rows_of(kind).filter(pk__in=ids).values_list("pk", "currency")) for kind, ids in asked.items())
+    return {f"{kind}:{pk}": currency for kind, rows in found for pk, currency in rows}

@@ -19,6 +19,8 @@ from copytrading.kernel import clock
 from copytrading.kernel.decimals import text
 from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, LIVE, STRATEGY_PROVIDER
+from orders.admin import shown
+from orders.admin.columns import currencies_of
 from orders.admin.panels import Panel
 from orders.admin.record import OUTCOME_COLOURS, OUTCOMES
 from orders.audit import Outcome
@@ -97,12 +99,15 @@ def _margin_calls() -> Panel:
         title="In margin call",
         columns=("Account", "Group", ">Balance", ">Credit"),
         rows=[
-            (account_link(str(row.ref)), row.group_id, f"{text(row.balance)} {row.currency}", text(row.credit))
+            (
+                account_link(str(row.ref)), row.group_id,
+                shown.money(row.balance, row.currency), shown.money(row.credit, row.currency),
+            )
             for row in called[:LINES]
         ],
         empty="No account is in margin call. One that falls to its group's margin call level stands here.",
         note=f"the first {LINES}" if len(called) > LINES else "",
-    )
+    )  # fmt: skip
 
 
 def _called(panel: Panel) -> Figure:
@@ -157,22 +162,24 @@ def _audited() -> Figure:
     report = AuditReport.objects.first()
     page = _list_of(AuditReport)
     if report is None:
-        return Figure("Last book audit", "none yet", page, "each night, 22:15 UTC")
+        return Figure("Last book audit", "none yet", page, "each night")
     words = OUTCOMES[Outcome(report.outcome)]
     tone = OUTCOME_COLOURS[words]
-    return Figure("Last book audit", words, f"{page}{report.pk}/change/", exactly(report.at), tone)
+    return Figure("Last book audit", words, f"{page}{report.pk}/change/", f"{report.at:%Y-%m-%d %H:%M} UTC", tone)
 
 
 def _last_deals() -> Panel:
-    deals = Deal.objects.all()[:LINES]
+    deals = list(Deal.objects.all()[:LINES])
+    currencies = currencies_of({deal.account for deal in deals})
     return Panel(
         title="Last deals",
         columns=("Time, UTC", "Account", "Order", "Deal", ">Lots", "Symbol", ">Price", ">Profit"),
         rows=[
             (
                 link("orders_deal", deal.pk, f"{deal.at:%H:%M:%S}"), account_link(deal.account),
-                order_link(deal.order_id), f"{deal.side} {deal.entry}", text(deal.lots), deal.symbol, text(deal.price),
-                text(deal.profit) if deal.entry == "out" else "",
+                order_link(deal.order_id), f"{deal.side} {deal.entry}", text(deal.lots), deal.symbol,
+                shown.quoted(deal.price, deal.symbol),
+                shown.money(deal.profit, currencies.get(deal.account, "")) if deal.entry == "out" else "",
             )
             for deal in deals
         ],

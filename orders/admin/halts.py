@@ -21,6 +21,7 @@ from unfold.decorators import display
 
 from accounts.admin.access import ReadOnly, deals
 from accounts.models import Halt, User
+from accounts.once import once
 from copytrading.kernel import clock
 from copytrading.kernel.errors import LedgerUnavailable
 from orders.admin.halt_forms import HaltForm, LiftForm, name_of
@@ -58,6 +59,7 @@ class HaltAdmin(ReadOnly, ModelAdmin):
         shown = {"title": "Trading halts", "may_halt": deals(request), **self._in_force(request)}
         return super().changelist_view(request, {**shown, **(extra_context or {})})
 
+    @once()
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Sets a halt. What the verb refuses comes back as errors of the form."""
         if not deals(request):
@@ -73,6 +75,7 @@ class HaltAdmin(ReadOnly, ModelAdmin):
                 form.refuse(refused)
         return self._form(request, form, "Halt trading", "Halt now")
 
+    @once()
     def lift_view(self, request: HttpRequest, model_admin: Any = None) -> HttpResponse:
         if not deals(request):
             raise PermissionDenied

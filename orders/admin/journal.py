@@ -69,6 +69,7 @@ class JournalEntryAdmin(RecordAdmin):
         return super().get_queryset(request).defer("body")
 
     def prepare(self, rows: list[Any]) -> None:
+        """No money stands here, but names do."""
         names = names_of(entry.principal for entry in rows)
         for entry in rows:
             entry.names = names

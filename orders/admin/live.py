@@ -12,10 +12,11 @@ from copytrading.kernel.decimals import ZERO, text
 from copytrading.kernel.errors import LedgerUnavailable
 from copytrading.kernel.rejections import Reason, Rejection
 from orders.admin import shown
+from orders.admin.halt_forms import name_of
 from orders.book import record
 from orders.looking import prices
 from orders.looking.account import live_orders, valued
-from orders.rules import halts, pricing, valuation
+from orders.rules import hours, pricing, valuation
 from orders.rules.facts import Config, Order, Portfolio, Valuation
 from orders.verbs.attempt import Gathered
 
@@ -151,7 +152,8 @@ def figures(look: Look) -> list[Figure]:
         money("Free margin", free, "bad" if free is not None and free < ZERO else ""),
         Figure(
             "Margin level", shown.percent(level) if worth else shown.NONE, tone="bad" if called else "",
-            hint=f"margin call at {text(group.margin_call_level)} %, stop-out at {text(group.stop_out_level)} %",
+            hint=f"margin call at {text(group.margin_call_level)} %; "
+            f"stop-out level {text(group.stop_out_level)} %, not carried out yet",
         ),
     ]  # fmt: skip
 
@@ -176,8 +178,7 @@ def notices(look: Look) -> Iterator[Notice]:
     held = {symbol: desk.terms[symbol] for symbol in state.portfolio.exposures}
     if state.portfolio.margin_called:
         yield Notice("bad", "This account is in margin call.")
-    if halted := halts.check_halts(state.halts, desk.group.name, "", True, look.seen.at_ms):
-        yield Notice("bad", f"Trading is halted ({halted.facts['scope']}): {halted.detail}")
+    yield from _halts(look.seen)
     if state.config.status != AccountStatus.ACTIVE:
         status = AccountStatus(state.config.status).label
         yield Notice("warning", f"Status: {status}. It binds what the owner asks for, not what staff do.")
@@ -185,8 +186,39 @@ def notices(look: Look) -> Iterator[Notice]:
         yield Notice("warning", f"Not priced ({look.worth.reason.name}): {look.worth.detail}")
     elif stale := valuation.check_held_quotes(held, desk.market):
         yield Notice("warning", f"Valued at old prices: {stale.detail}")
+    if closed := [_closed(terms, look.seen.at_ms) for terms in _terms_of(look.seen) if not _open(terms, look.seen)]:
+        yield Notice("info", f"Market closed: {', '.join(closed)}.")
     if state.under_way:
         yield Notice("info", f"{len(state.under_way)} transfer(s) to other accounts are under way.")
+
+
+def _halts(seen: Gathered) -> Iterator[Notice]:
+    """All in force that concern the account and what it has; what stops everything stands first."""
+    concerned = {
+        "platform",
+        f"group:{seen.desk.group.name}",
+        *(f"instrument:{each.symbol}" for each in _terms_of(seen)),
+    }
+    standing = [each for each in seen.state.halts if each.scope in concerned and not each.is_over(seen.at_ms)]
+    for halt in sorted(standing, key=lambda each: (each.opens_only, each.scope)):
+        what = "opening" if halt.opens_only else "everything"
+        until = f"until {shown.time(halt.until_ms)} UTC" if halt.until_ms else "until it is lifted"
+        yield Notice("bad", f"{name_of(halt.scope)}: {what} is halted {until}: {halt.reason}")
+
+
+def _terms_of(seen: Gathered) -> list[Terms]:
+    """Of the instruments the account has orders in."""
+    return [seen.desk.terms[symbol] for symbol in sorted({each.symbol for each in seen.state.orders.values()})
+            if symbol in seen.desk.terms]  # fmt: skip
+
+
+def _open(terms: Terms, seen: Gathered) -> bool:
+    return hours.market_open(terms, seen.at_ms)
+
+
+def _closed(terms: Terms, now_ms: int) -> str:
+    opens = hours.next_open_ms(terms.hours, now_ms)
+    return f"{terms.symbol} (opens {shown.time(opens)} UTC)" if opens else f"{terms.symbol} (has no hours)"
 
 
 def order_lines(look: Look) -> list[OrderLine]:

@@ -1,6 +1,7 @@
 """What all pages of the record have in common: looked at, searched by what a word means, tables below the fields."""
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib.admin.utils import flatten_fieldsets, unquote
@@ -13,7 +14,7 @@ from accounts.admin.access import ReadOnly, exactly
 from accounts.admin.links import account_link, link, order_link
 from accounts.admin.lists import BoundedList
 from copytrading.kernel.decimals import text
-from orders.admin import columns, search
+from orders.admin import columns, search, shown
 from orders.admin.panels import Panel
 from orders.admin.search import Meaning
 from orders.models import Deal, JournalEntry, Transfer
@@ -35,6 +36,12 @@ class RecordAdmin(ReadOnly, BoundedList, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
+
+    def prepare(self, rows: list[Any]) -> None:
+        """What the money of each row is counted in, with a question for each kind of account."""
+        currencies = columns.currencies_of({row.account for row in rows if hasattr(row, "account")})
+        for row in rows:
+            row.counted_in = currencies.get(getattr(row, "account", ""), "")
 
     def panels(self, row: Any) -> list[Panel]:
         """The tables below the fields of one row."""
@@ -65,8 +72,12 @@ def journal_entry(row: Deal | Transfer) -> str:
 
 
 def deals_panel(deals: Iterable[Deal]) -> Panel:
-    shown = list(deals)
-    entries = journal_links(shown)
+    listed = list(deals)
+    entries, currencies = journal_links(listed), columns.currencies_of({deal.account for deal in listed})
+
+    def money(deal: Deal, amount: Decimal) -> str:
+        return shown.money(amount, currencies.get(deal.account, ""))
+
     return Panel(
         title="Deals",
         columns=(
@@ -76,29 +87,30 @@ def deals_panel(deals: Iterable[Deal]) -> Panel:
         rows=[
             (
                 link("orders_deal", deal.pk, str(deal.pk)), exactly(deal.at), order_link(deal.order_id),
-                deal.entry, deal.side, text(deal.lots), deal.symbol, text(deal.price), text(deal.profit),
-                text(deal.commission), text(deal.swap), entries.get((deal.account, deal.version), str(deal.version)),
+                deal.entry, deal.side, text(deal.lots), deal.symbol, shown.quoted(deal.price, deal.symbol),
+                money(deal, deal.profit), money(deal, deal.commission), money(deal, deal.swap),
+                entries.get((deal.account, deal.version), str(deal.version)),
             )
-            for deal in shown
+            for deal in listed
         ],
         empty="Nothing was filled. Each fill, in or out, would stand here with its price, lots and profit.",
     )  # fmt: skip
 
 
 def transfers_panel(transfers: Iterable[Transfer], title: str = "Transfers") -> Panel:
-    shown = list(transfers)
-    entries = journal_links(shown)
+    listed = list(transfers)
+    entries = journal_links(listed)
     return Panel(
         title=title,
         columns=("Transfer", "Time, UTC", "Kind", ">Amount", "From", "To", "Reason", ">Version"),
         rows=[
             (
                 link("orders_transfer", each.pk, str(each.pk)), exactly(each.at), each.kind,
-                f"{text(each.amount)} {each.currency}", account_link(each.debit),
+                shown.money(each.amount, each.currency), account_link(each.debit),
                 account_link(each.credit), each.reason or columns.NEVER,
                 entries.get((each.account, each.version), str(each.version)),
             )
-            for each in shown
+            for each in listed
         ],
         empty="No money moved. Profit, commission and swap would stand here, from account to account.",
     )  # fmt: skip

@@ -10,6 +10,7 @@ from accounts.models import User
 from copytrading.kernel import decimals
 from copytrading.kernel.ids import AccountRef
 from orders.admin import shown
+from orders.admin.columns import currencies_of
 from orders.admin.links import account_link, list_url, order_link
 from orders.book.codec import from_json
 from orders.models import Deal, JournalEntry, Transfer
@@ -31,7 +32,7 @@ def of(account: AccountRef) -> list[Recent]:
     named = str(account)
     return [
         Recent("Deals", list_url("deal", named), ("Time (UTC)", "Deal", "Price", "Profit", "Commission", "Order"),
-               [_deal(deal) for deal in _last(Deal, named, "-line")]),
+               _deals(_last(Deal, named, "-line"), currencies_of([named]).get(named, ""))),
         Recent("Transfers", list_url("transfer", named), ("Time (UTC)", "Kind", "Amount", "From", "To", "Reason"),
                [_transfer(transfer) for transfer in _last(Transfer, named, "-line")]),
         Recent("Journal entries", list_url("journalentry", named), ("Time (UTC)", "Version", "Verb", "By", "Note"),
@@ -44,14 +45,18 @@ def _last(model: Any, account: str, *within: str) -> Any:
     return model.objects.filter(account=account).order_by("-version", *within)[:SHOWN]
 
 
-def _deal(deal: Deal) -> tuple[Any, ...]:
+def _deals(deals: Iterable[Deal], currency: str) -> list[tuple[Any, ...]]:
+    return [_deal(deal, currency) for deal in deals]
+
+
+def _deal(deal: Deal, currency: str) -> tuple[Any, ...]:
     what = f"{deal.entry} {deal.side} {decimals.text(deal.lots)} {deal.symbol}"
-    money = (shown.plain(deal.profit), shown.plain(deal.commission))
-    return (_time(deal), what, decimals.text(deal.price), *money, order_link(deal.order_id))
+    money = (shown.money(deal.profit, currency), shown.money(deal.commission, currency))
+    return (_time(deal), what, shown.quoted(deal.price, deal.symbol), *money, order_link(deal.order_id))
 
 
 def _transfer(transfer: Transfer) -> tuple[Any, ...]:
-    amount = f"{shown.plain(transfer.amount)} {transfer.currency}"
+    amount = shown.money(transfer.amount, transfer.currency)
     why = order_link(transfer.order_id) if transfer.order_id else transfer.reason
     ends: tuple[str | SafeString, ...] = (account_link(transfer.debit), account_link(transfer.credit))
     return (_time(transfer), transfer.kind, amount, *ends, why)

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
 from accounts.admin.access import exact, moment, plain, words
@@ -12,10 +14,13 @@ from accounts.admin.links import subject_link
 from accounts.admin.lists import TimeRange, one_of
 from accounts.models import Currency, Instrument
 from copytrading.kernel.decimals import text
-from orders.admin import columns, search
-from orders.admin.columns import amount, number, setting
+from copytrading.kernel.ids import account_of
+from orders.admin import columns, search, shown
+from orders.admin.actions import StaffAction, offered_for
+from orders.admin.columns import amount, number, quoted, setting
 from orders.admin.events import events_panel
 from orders.admin.exports import Exported
+from orders.admin.links import act_url
 from orders.admin.pages import RecordAdmin, deals_panel, journal_entry, transfers_panel
 from orders.admin.panels import Panel
 from orders.audit import Outcome
@@ -56,7 +61,7 @@ _by_symbol = one_of("symbol", "symbol", _symbols)
 class OrderAdmin(Exported, RecordAdmin):
     list_display = (
         moment("created_at", "placed"), "order_id", columns.account(), "symbol", "kind", columns.status,
-        columns.lots, columns.price, plain("close_price", "closed at"), columns.profit, columns.reason,
+        columns.lots, columns.price, quoted("close_price", "closed at"), columns.profit, columns.reason,
     )  # fmt: skip
     list_display_links = ("order_id",)
     list_filter = (
@@ -66,6 +71,7 @@ class OrderAdmin(Exported, RecordAdmin):
         _by_symbol,
         ("created_at", TimeRange),
     )
+    change_form_outer_before_template = "orders/order_acts.html"
     found_in = {
         "order": lambda order_id: Q(pk__startswith=order_id),
         "account": lambda account: Q(account=account),
@@ -81,7 +87,7 @@ class OrderAdmin(Exported, RecordAdmin):
         ),
         _group(
             "What was asked",
-            ("order_type", number("lots", "lots"), number("order_price", "price asked")),
+            ("order_type", number("lots", "lots"), quoted("order_price", "price asked")),
             (columns.principal, exact("created_at", "placed"), exact("expires_at", "expires")),
         ),
         _group(
@@ -96,17 +102,17 @@ class OrderAdmin(Exported, RecordAdmin):
         _group(
             "Prices",
             (
-                number("open_price", "open price"),
-                number("close_price", "close price"),
+                quoted("open_price", "open price"),
+                quoted("close_price", "close price"),
                 number("open_cost", "open cost"),
             ),
         ),
         _group(
             "Levels",
             (
-                number("stop_loss", "stop loss"),
-                number("take_profit", "take profit"),
-                number("order_price", "resting at"),
+                quoted("stop_loss", "stop loss"),
+                quoted("take_profit", "take profit"),
+                quoted("order_price", "resting at"),
             ),
             (setting("stop", "stop loss set"), setting("take", "take profit set"), setting("price", "resting since")),
         ),
@@ -116,6 +122,12 @@ class OrderAdmin(Exported, RecordAdmin):
             (amount("margin", "margin"), "commission_terms", number("contract_size", "units of a lot")),
         ),
     )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        links = {"links": _acts(request, unquote(object_id))}
+        return super().change_view(request, object_id, form_url, links | (extra_context or {}))
 
     def panels(self, order: Order) -> list[Panel]:
         deals = Deal.objects.filter(order_id=order.pk).order_by("version", "line")[:MOST_LINES]
@@ -132,11 +144,22 @@ class OrderAdmin(Exported, RecordAdmin):
         return f"{text(order.commission_rate)} {kind}, {order.commission_timing}"
 
 
+def _acts(request: HttpRequest, order_id: str) -> list[tuple[StaffAction, str]]:
+    """What whoever looks may do to an order of this status, each with the address of its form."""
+    order = Order.objects.filter(pk=order_id).only("status", "account").first()
+    account = account_of(order_id)
+    if order is None or account is None:
+        return []
+    offered = (each for each in offered_for(order.status) if each.may(request))
+    return [(each, act_url(account.kind, account.id, each.name, order_id)) for each in offered]
+
+
 @admin.register(Deal)
 class DealAdmin(Exported, RecordAdmin):
     list_display = (
         moment("at", "time"), "id", columns.account(), columns.order, "entry", "side", plain("lots"), "symbol",
-        plain("price"), plain("profit"), plain("commission"), plain("swap"),
+        quoted("price", "price"),
+        amount("profit", "profit"), amount("commission", "commission"), amount("swap", "swap"),
     )  # fmt: skip
     list_display_links = ("id",)
     list_filter = (
@@ -162,7 +185,7 @@ class DealAdmin(Exported, RecordAdmin):
             "The fill",
             ("entry", "side"),
             (number("lots", "lots"), "symbol"),
-            (number("price", "price"),),
+            (quoted("price", "price"),),
         ),
         _group(
             "What it did to the balance",
@@ -177,13 +200,13 @@ class DealAdmin(Exported, RecordAdmin):
     @admin.display(description="all of it")
     def together(self, deal: Deal) -> str:
         whole = deal.profit + deal.commission + deal.swap
-        return f"{text(whole)} {columns.currency_of(deal)}"
+        return shown.money(whole, columns.currency_of(deal))
 
 
 @admin.register(Transfer)
 class TransferAdmin(Exported, RecordAdmin):
     list_display = (
-        moment("at", "time"), "id", "kind", plain("amount"), "currency", columns.account("debit", "from"),
+        moment("at", "time"), "id", "kind", "figure_amount", "currency", columns.account("debit", "from"),
         columns.account("credit", "to"), "reason", columns.order,
     )  # fmt: skip
     list_display_links = ("id",)
@@ -217,7 +240,11 @@ class TransferAdmin(Exported, RecordAdmin):
 
     @admin.display(description="amount")
     def sum_moved(self, transfer: Transfer) -> str:
-        return f"{text(transfer.amount)} {transfer.currency}"
+        return shown.money(transfer.amount, transfer.currency)
+
+    @admin.display(description="amount")
+    def figure_amount(self, transfer: Transfer) -> str:
+        return shown.figure(transfer.amount, transfer.currency)
 
 
 @admin.register(AuditReport)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from copytrading.kernel import clock, decimals
+from orders.admin.digits import CURRENCIES, INSTRUMENTS
 
 NONE = "–"
 
@@ -23,6 +24,23 @@ def price(number: Decimal | None, digits: int) -> str:
         return NONE
     written = f"{number:.{digits}f}"
     return written if Decimal(written) == number else decimals.text(number)
+
+
+def figure(number: Decimal | None, currency: str) -> str:
+    """10,000.00, with the digits of the currency; what the record does not know is written as it is."""
+    digits = CURRENCIES.of(currency)
+    return NONE if number is None else plain(number) if digits is None else amount(number, digits)
+
+
+def money(number: Decimal | None, currency: str, *, signed: bool = False) -> str:
+    """10,000.00 USD; `signed` writes +10,000.00 USD."""
+    plus = "+" if signed and number is not None and number > 0 else ""
+    return f"{plus}{figure(number, currency)} {currency}".rstrip()
+
+
+def quoted(number: Decimal | None, symbol: str) -> str:
+    """A price with the digits of its instrument."""
+    return price(number, INSTRUMENTS.of(symbol) or 0)
 
 
 def percent(number: Decimal | None) -> str:

@@ -133,6 +133,12 @@ def attempt(command: Command, decide: Decide, needs: Needs, *, identity: str = "
     return Rejection(Reason.conflict, f"Account {command.account} changed {ATTEMPTS} times while this was decided.")
 
 
+def was_carried_out(command: Command) -> bool:
+    """Whether its key was used for something done. Raises LedgerUnavailable."""
+    named = command_id(command.principal, command.account, command.verb, command.key)
+    return load(command.account, command_id=named).stored is not None
+
+
 def gather(account: AccountRef, named: str, needs: Needs) -> Gathered | StoredAnswer | Rejection:
     """Everything one attempt needs, or the answer that was already given to this command."""
     try:

@@ -182,7 +182,7 @@ def test_an_administrator_sets_roles_but_makes_no_superuser() -> None:
 def test_a_superuser_is_changed_by_superusers_only() -> None:
     root = rows.user("root", is_superuser=True)
     password = reverse("admin:auth_user_password_change", args=[root.pk])
-    form = {"password1": "another-word-1", "password2": "another-word-1"}
+    form = {"password1": "another-word-1", "password2": "another-word-1", "why": "forgotten"}
     assert logged_in("administrator").post(password, form).status_code == 403
     assert logged_in("administrator").post(page(User, "change", root.pk), {}).status_code == 403
     assert logged_in("superuser").post(password, form).status_code == 302
@@ -329,6 +329,13 @@ def test_history_is_looked_at_and_never_brought_back(role: str) -> None:
     assert client.get(old).status_code == 200
     assert client.post(old, _group_form()).status_code == 403
     assert Group.objects.get().stop_out_level == 30
+
+
+def test_what_never_changes_has_no_history() -> None:
+    client = logged_in("administrator")
+    assert "/history/" not in client.get(page(Currency, "change", "USD")).content.decode()
+    for old in (page(Currency, "history", "USD"), reverse("admin:accounts_currency_simple_history", args=["USD", 1])):
+        assert client.get(old).status_code == 404
 
 
 def test_hours_are_typed_and_shown_as_text() -> None:

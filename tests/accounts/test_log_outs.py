@@ -100,7 +100,7 @@ def test_who_replaces_the_own_password_stays_where_that_was_done(client: Client,
     "form",
     [
         {"usable_password": "true", "password1": NEW, "password2": NEW, "why": "new"},
-        {"usable_password": "false", "unset-password": "1"},
+        {"usable_password": "false", "unset-password": "1", "why": "new"},
     ],
 )
 def test_an_administrator_replaces_or_takes_away_a_password(
@@ -114,7 +114,13 @@ def test_an_administrator_replaces_or_takes_away_a_password(
     assert look(client, token) == KEPT_OUT
     assert not is_inside(browser)
     chief = User.objects.get(username="chief")
-    assert told("change_password") == [(f"user:{chief.pk}", "change_password", f"user:{dealer.pk}", "done", "")]
+    assert told("change_password") == [(f"user:{chief.pk}", "change_password", f"user:{dealer.pk}", "done", "new")]
+
+
+def test_a_password_is_replaced_for_a_reason_alone(dealer: User, administrator: Client) -> None:
+    address = reverse("admin:auth_user_password_change", args=[dealer.pk])
+    assert administrator.post(address, {"password1": NEW, "password2": NEW}).status_code == 200
+    assert fresh(dealer).check_password(PASSWORD)
 
 
 def test_a_password_replaced_at_the_console_says_so(
@@ -233,12 +239,15 @@ def test_administrators_log_anybody_out_everywhere(
     chief = rows.user("chief", role=role)
     staff.force_login(chief)
 
-    staff.post(INSIDE, {"action": "log_out_everywhere", "_selected_action": [dealer.pk]})
+    asked = {"action": "log_out_everywhere", "_selected_action": [dealer.pk]}
+    assert ("Log them out" in staff.post(INSIDE, asked).content.decode()) is may
+    assert is_inside(browser)
+    staff.post(INSIDE, {**asked, "why": "lost the phone"})
 
     assert look(client, token) == (KEPT_OUT if may else LET_IN)
     assert is_inside(browser) is not may
     assert look(client, key) == LET_IN
     assert is_inside(staff)
-    expected = [(f"user:{chief.pk}", "log_out_everywhere", f"user:{dealer.pk}", "done", "")]
+    expected = [(f"user:{chief.pk}", "log_out_everywhere", f"user:{dealer.pk}", "done", "lost the phone")]
     assert told("log_out_everywhere") == (expected if may else [])
     assert log_in(client, "dora").status_code == 200

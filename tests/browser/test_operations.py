@@ -174,7 +174,9 @@ def test_who_was_logged_out_is_asked_to_log_in(fresh: Page) -> None:
 
 
 def test_an_audit_at_the_press_of_a_button(desk: Desk, fresh: Page) -> None:
-    fresh.get_by_role("button", name="Compare book and record now").click()
+    fresh.get_by_role("link", name="Compare book and record now").click()
+    fresh.get_by_label("Why").fill("a doubt")
+    fresh.get_by_role("button", name="Compare now").dblclick()
     expect(fresh.get_by_text("The audit is asked for.")).to_be_visible()
     expect(fresh.get_by_text("not ended yet")).to_be_visible()
     assert desk.book.market.llen("celery:celery") == 1

@@ -49,10 +49,13 @@ def test_an_administrator_changes_terms_and_issues_a_key_for_a_reason(log_in: Lo
     page.locator("[name=name]").fill("robot")
     page.locator("[name=scopes][value=read]").check()
     page.locator("[name=why]").fill("asked for")
-    page.locator("#content-main button[type=submit]").click()
+    before = ApiKey.objects.count()
+    page.locator("#content-main button[type=submit]").dblclick()
     secret = page.locator("#secret").inner_text()
     assert ApiKey.objects.filter(hash=ApiKey.hash_of(secret), name="robot").exists()
     page.reload()
+    expect(page.get_by_text("nothing was issued twice")).to_be_visible()
+    assert ApiKey.objects.count() == before + 1
     expect(page.get_by_text(secret)).to_have_count(0)
 
     page.goto("/admin/accounts/auditentry/")

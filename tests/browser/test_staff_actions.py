@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from copytrading.kernel.ids import DEMO, LIVE
+from copytrading.kernel.ids import LIVE, STRATEGY_PROVIDER
 from orders.admin.links import account_url
 from orders.book.account import State, load
 from orders.recorder import record
@@ -62,14 +62,14 @@ def counter(log_in: LogIn, desk: Desk) -> Callable[[str], Counter]:
 def test_a_dealer_opens_protects_and_closes(counter: Callable[[str], Counter]) -> None:
     at = counter("dealer")
     at.act("Open at market", "Open the order", symbol="EURUSD", order_type="BUY", order_quantity="0.5")
-    at.told("Opened BUY 0.5 EURUSD at 1.1003")
+    at.told("Opened BUY 0.5 EURUSD at 1.10030")
     at.act("Set stops", "Set the stops", row="EURUSD", stop_loss="1.09", take_profit="1.2")
-    at.told("stop loss 1.09, take profit 1.2")
+    at.told("stop loss 1.09000, take profit 1.20000")
     at.act("Close", "Close the order", row="EURUSD", order_quantity="0.2")
     at.told("0.3 lots stay open")
     expect(at.page.get_by_role("cell", name="0.3 of 0.5")).to_be_visible()
     at.act("Close", "Close the order", row="EURUSD")
-    at.told("at 1.0999, profit -20.")
+    at.told("at 1.09990, profit -20.00 USD.")
     expect(at.page.get_by_text("No open or resting order.")).to_be_visible()
     assert at.state.orders == {}
 
@@ -78,10 +78,10 @@ def test_a_dealer_places_modifies_and_cancels(counter: Callable[[str], Counter])
     at = counter("dealer")
     resting = {"symbol": "EURUSD", "order_type": "BUY_LIMIT", "order_quantity": "0.5", "order_price": "1.0980"}
     at.act("Place pending", "Place the order", **resting, expires_at="2100-01-31T12:00")
-    at.told("Placed BUY_LIMIT 0.5 EURUSD at 1.098")
+    at.told("Placed BUY_LIMIT 0.5 EURUSD at 1.09800")
     expect(at.page.get_by_text("until 2100-01-31 12:00:00")).to_be_visible()
     at.act("Modify", "Modify the order", row="EURUSD", order_price="1.0970", order_quantity="0.4")
-    at.told("now BUY_LIMIT 0.4 EURUSD at 1.097")
+    at.told("now BUY_LIMIT 0.4 EURUSD at 1.09700")
     (order,) = at.state.orders.values()
     assert order.expires_at_ms == 4_105_080_000_000
     record([at.account])
@@ -102,21 +102,35 @@ def test_a_dealer_closes_all(counter: Callable[[str], Counter]) -> None:
     assert at.state.orders == {}
 
 
+def test_a_slip_is_asked_for_once_more(counter: Callable[[str], Counter]) -> None:
+    at = counter("dealer")
+    at.act("Correct", "Correct the balance", amount="-20000")
+    expect(at.page.get_by_text("Balance 10,000.00 → -10,000.00 USD.")).to_be_visible()
+    assert at.state.portfolio.balance == 10_000
+    at.page.get_by_role("checkbox").check()
+    at.page.get_by_role("button", name="Correct the balance").dblclick()
+    at.told("Correction of -20,000.00 USD: now balance -10,000.00 USD, credit 0.00 USD.")
+    assert at.state.portfolio.balance == -10_000
+
+
 def test_a_dealer_moves_money(counter: Callable[[str], Counter]) -> None:
     at = counter("dealer")
     at.act("Deposit", "Deposit", amount="500.50")
-    at.told("Deposit of 500.5 USD: now balance 10,500.5, credit 0.")
+    at.told("Deposit of 500.50 USD: now balance 10,500.50 USD, credit 0.00 USD.")
     at.act("Withdraw", "Withdraw", amount="100.50")
-    at.told("Withdrawal of 100.5 USD: now balance 10,400, credit 0.")
+    at.told("Withdrawal of 100.50 USD: now balance 10,400.00 USD, credit 0.00 USD.")
     at.act("Credit in", "Give credit", amount="50")
-    at.told("Credit in of 50 USD: now balance 10,400, credit 50.")
+    at.told("Credit in of 50.00 USD: now balance 10,400.00 USD, credit 50.00 USD.")
     at.act("Credit out", "Take credit back", amount="20")
-    at.told("Credit out of 20 USD: now balance 10,400, credit 30.")
+    at.told("Credit out of 20.00 USD: now balance 10,400.00 USD, credit 30.00 USD.")
     at.act("Correct", "Correct the balance", amount="-400")
-    at.told("Correction of 400 USD: now balance 10,000, credit 30.")
-    at.act("Transfer", "Transfer", destination=at.desk.accounts[DEMO].account_number, amount="1000")
-    at.told("arrived. Balance 9,000.")
-    assert (at.state.portfolio.balance, load(at.desk.accounts[DEMO].ref).portfolio.balance) == (9000, 11000)
+    at.told("Correction of -400.00 USD: now balance 10,000.00 USD, credit 30.00 USD.")
+    at.act("Transfer", "Transfer", destination=at.desk.accounts[STRATEGY_PROVIDER].account_number, amount="1000")
+    at.told("arrived. Balance 9,000.00 USD.")
+    assert (at.state.portfolio.balance, load(at.desk.accounts[STRATEGY_PROVIDER].ref).portfolio.balance) == (
+        9000,
+        11000,
+    )
 
 
 def test_a_dealer_sets_the_status_and_an_administrator_the_terms(counter: Callable[[str], Counter]) -> None:
@@ -145,7 +159,7 @@ def test_a_double_click_is_carried_out_once(counter: Callable[[str], Counter]) -
     at.page.get_by_role("link", name="Deposit").click()
     at.fill(amount="100", reason=WHY)
     at.page.get_by_role("button", name="Deposit").dblclick()
-    at.told("Deposit of 100 USD: now balance 10,100, credit 0.")
+    at.told("Deposit of 100.00 USD: now balance 10,100.00 USD, credit 0.00 USD.")
     at.page.reload()
     expect(at.page.get_by_text("10,100.00").first).to_be_visible()
     assert at.state.portfolio.version == version + 1
@@ -155,7 +169,7 @@ def test_a_refusal_stands_at_the_form_and_cancel_leads_back(counter: Callable[[s
     at = counter("dealer")
     version = at.state.portfolio.version
     at.act("Withdraw", "Withdraw", amount="10000.01")
-    expect(at.page.get_by_role("alert")).to_contain_text("At most 10000 can be taken out now")
+    expect(at.page.get_by_role("alert")).to_contain_text("At most 10,000.00 USD can be taken out now")
     at.fill(amount="ten")
     at.page.get_by_role("button", name="Withdraw").click()
     expect(at.page.get_by_text("Not a number in plain digits.")).to_be_visible()

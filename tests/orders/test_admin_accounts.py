@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from accounts import catalogue
 from accounts.admin.links import order_link
+from accounts.models import Group, Instrument
 from copytrading.kernel.ids import KINDS, LIVE, AccountRef
 from orders.admin.actions import ACTIONS
 from orders.admin.links import account_link, act_url
@@ -174,7 +176,37 @@ def test_a_margin_call_and_a_halt_are_told_first(office: Office) -> None:
     answer = office.page()
     level = next(figure for figure in answer.context["figures"] if figure.label == "Margin level")
     assert (level.value, level.tone) == ("69.07 %", "bad")
-    assert "Trading is halted (group:retail): news (until further notice)" in notices(answer)
+    assert "Group retail: opening is halted until it is lifted: news" in notices(answer)
+    assert level.hint == "margin call at 100 %; stop-out level 50 %, not carried out yet"
+
+
+def test_every_halt_that_concerns_the_account_is_told_the_strongest_first(office: Office) -> None:
+    office.desk.buy()
+    rows.offer("retail", "GBPUSD")
+    rows.group("other")
+    catalogue.forget()
+    for each in (
+        Halt("group:retail", True, "news"),
+        Halt("instrument:EURUSD", True, "feed"),
+        Halt("instrument:GBPUSD", False, "held by nobody here"),
+        Halt("group:other", False, "not this one"),
+        Halt("platform", False, "fire", 4_105_080_000_000),
+    ):
+        assert halt(each, "user:1") is None
+    assert [told for told in notices(office.page()) if "halted" in told] == [
+        "The whole platform: everything is halted until 2100-01-31 12:00:00 UTC: fire",
+        "Group retail: opening is halted until it is lifted: news",
+        "EURUSD: opening is halted until it is lifted: feed",
+    ]
+
+
+def test_a_closed_market_is_told(office: Office) -> None:
+    office.desk.buy()
+    assert not [told for told in notices(office.page()) if "closed" in told]
+    Group.objects.update(ignore_hours=False)
+    Instrument.objects.update(sessions=[])
+    catalogue.forget()
+    assert "Market closed: EURUSD (has no hours)." in notices(office.page())
 
 
 def test_deals_transfers_and_journal_are_the_last_recorded(office: Office) -> None:

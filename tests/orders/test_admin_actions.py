@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from accounts.admin.links import order_link
-from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, STRATEGY_PROVIDER
+from copytrading.kernel.ids import COPY_FOLLOWER, DEMO, LIVE, STRATEGY_PROVIDER
 from orders.admin.actions import ACTIONS, ON_ORDER
 from orders.book.codec import from_json
 from orders.models import JournalEntry
 from orders.recorder import record
+from orders.rules.halts import Halt
+from orders.verbs.halt import halt
 from tests.api.away import redis_away
 from tests.fixtures.contents import nothing_done
 from tests.fixtures.cutter import Cutter
@@ -29,7 +31,7 @@ EVERY: tuple[tuple[str, str, dict[str, str], str], ...] = (
     ("close_all", "dealer", {}, "OPEN*"),
     ("deposit", "dealer", {"amount": "100"}, ""),
     ("withdrawal", "dealer", {"amount": "100"}, ""),
-    ("transfer", "dealer", {"destination": "demo", "amount": "100"}, ""),
+    ("transfer", "dealer", {"destination": "another", "amount": "100"}, ""),
     ("credit_in", "dealer", {"amount": "100"}, ""),
     ("credit_out", "dealer", {"amount": "0.01"}, "credit"),
     ("correction", "dealer", {"amount": "-100"}, ""),
@@ -45,7 +47,7 @@ EVERY: tuple[tuple[str, str, dict[str, str], str], ...] = (
 def prepared(office: Office, need: str, typed: dict[str, str]) -> tuple[str | None, dict[str, str]]:
     """The order the action is about, and what is typed with the names of this test's own accounts."""
     if typed.get("destination"):
-        typed = {**typed, "destination": office.account(DEMO).account_number}
+        typed = {**typed, "destination": office.account(STRATEGY_PROVIDER).account_number}
     if need == "credit":
         office.act("credit_in", amount="50")
     if need == "OPEN*":
@@ -110,7 +112,7 @@ def test_an_order_is_opened_and_the_audit_log_has_it(office: Office) -> None:
     (order,) = office.state().orders.values()
     assert (order.side, order.lots, order.open_price, order.status) == ("BUY", D("0.5"), D("1.1003"), "OPEN")
     assert (order.stop_loss, order.take_profit, order.principal) == (D("1.09"), D("1.2"), office.principal())
-    assert f"Opened BUY 0.5 EURUSD at 1.1003: {order_link(order.order_id)}" in told(answer)
+    assert f"Opened BUY 0.5 EURUSD at 1.10030: {order_link(order.order_id)}" in told(answer)
     (noted,) = office.noted()
     assert noted.before is None
     assert (noted.after["order_id"], noted.after["open_price"]) == (order.order_id, "1.1003")
@@ -129,7 +131,7 @@ def test_a_dealer_overrides_the_routing_of_one_order(office: Office) -> None:
 
 
 def test_a_resting_order_is_placed_modified_and_cancelled(office: Office) -> None:
-    assert "Placed BUY_LIMIT 0.5 EURUSD at 1.098: " in told(
+    assert "Placed BUY_LIMIT 0.5 EURUSD at 1.09800: " in told(
         office.act("place", **REST, stop_loss="1.09", expires_at="2100-01-31T12:00")
     )
     (order,) = office.state().orders.values()
@@ -167,7 +169,7 @@ def test_stops_are_set_moved_and_taken_away(office: Office) -> None:
     assert levels() == (D("1.09"), D("1.2"))
     told(office.act("stops", order_id, stop_loss="1.095"))
     assert levels() == (D("1.095"), D("1.2"))
-    assert "stop loss none, take profit 1.2" in told(office.act("stops", order_id, stop_loss=""))
+    assert "stop loss none, take profit 1.20000" in told(office.act("stops", order_id, stop_loss=""))
     assert levels() == (None, D("1.2"))
     before, after = office.noted()[-1].before, office.noted()[-1].after
     assert (before["stop_loss"], after["stop_loss"]) == ("1.095", None)
@@ -180,11 +182,11 @@ def test_of_two_stops_the_one_that_was_set_is_told_and_the_other_is_tried_again(
     shown = refusal(office.post("stops", posted, order_id))
 
     assert (shown["reason"], shown["nothing_done"]) == ("invalid_take_profit", False)
-    assert "stop loss 1.09, take profit none" in shown["done"][0]
+    assert "stop loss 1.09000, take profit none" in shown["done"][0]
     assert list(shown["errors"]) == ["take_profit"]
     assert office.state().orders[order_id].stop_loss == D("1.09")
 
-    assert "take profit 1.2" in told(office.post("stops", {**posted, "take_profit": "1.2"}, order_id))
+    assert "take profit 1.20000" in told(office.post("stops", {**posted, "take_profit": "1.2"}, order_id))
     assert office.state().orders[order_id].take_profit == D("1.2")
     assert [entry.outcome for entry in office.noted()] == ["done", "invalid_take_profit", "replayed", "done"]
 
@@ -193,7 +195,7 @@ def test_an_order_is_closed_in_part_and_whole(office: Office) -> None:
     order_id = office.desk.buy()
     assert "Closed a part of" in told(office.act("close", order_id, order_quantity="0.2"))
     assert office.state().orders[order_id].open_lots == D("0.3")
-    assert "at 1.0999, profit -20" in told(office.act("close", order_id))
+    assert "at 1.09990, profit -20.00 USD" in told(office.act("close", order_id))
     assert office.state().orders == {}
     assert office.state().portfolio.balance == D("9980")
 
@@ -222,20 +224,22 @@ def test_close_all_tells_of_each_order_and_the_journal_has_the_reason(office: Of
 
 
 @pytest.mark.parametrize(
-    ("action", "amount", "balance", "credit"),
+    ("action", "amount", "balance", "credit", "moved"),
     [
-        ("deposit", "250.50", "10250.5", "50"),
-        ("withdrawal", "250.50", "9749.5", "50"),
-        ("correction", "-20000", "-10000", "50"),
-        ("correction", "1", "10001", "50"),
-        ("credit_in", "7", "10000", "57"),
-        ("credit_out", "50", "10000", "0"),
+        ("deposit", "250.50", "10250.5", "50", "Deposit of 250.50 USD"),
+        ("withdrawal", "250.50", "9749.5", "50", "Withdrawal of 250.50 USD"),
+        ("correction", "-1012.5", "8987.5", "50", "Correction of -1,012.50 USD"),
+        ("correction", "1", "10001", "50", "Correction of +1.00 USD"),
+        ("credit_in", "7", "10000", "57", "Credit in of 7.00 USD"),
+        ("credit_out", "50", "10000", "0", "Credit out of 50.00 USD"),
     ],
 )
-def test_money_moves_by_the_verb(office: Office, action: str, amount: str, balance: str, credit: str) -> None:
+def test_money_moves_by_the_verb(
+    office: Office, action: str, amount: str, balance: str, credit: str, moved: str
+) -> None:
     told(office.act("credit_in", amount="50"))
     answer = office.act(action, amount=amount)
-    assert f"now balance {D(balance):,}, credit {credit}." in told(answer)
+    assert told(answer) == f"{moved}: now balance {D(balance):,.2f} USD, credit {D(credit):,.2f} USD."
     portfolio = office.state().portfolio
     assert (portfolio.balance, portfolio.credit) == (D(balance), D(credit))
     noted = office.noted()[-1]
@@ -243,13 +247,60 @@ def test_money_moves_by_the_verb(office: Office, action: str, amount: str, balan
     assert noted.after == {"balance": balance, "credit": credit}
 
 
+SLIPS = (
+    ("correction", "-20000", "Balance 10,000.00 → -10,000.00 USD."),
+    ("correction", "-100000000", "Balance 10,000.00 → -99,990,000.00 USD."),
+    ("deposit", "100000.01", "Balance 10,000.00 → 110,000.01 USD."),
+    ("credit_in", "5000000", "Credit 0.00 → 5,000,000.00 USD."),
+)
+
+
+@pytest.mark.parametrize(("action", "amount", "becomes"), SLIPS)
+def test_a_sum_that_looks_like_a_slip_is_asked_for_once_more(
+    office: Office, action: str, amount: str, becomes: str
+) -> None:
+    posted = {**office.form(action), "reason": WHY, "amount": amount}
+    with nothing_done(office.desk.book):
+        asked = office.post(action, posted)
+        another = office.post(action, {**posted, "confirm": "1"})  # ticked for another sum
+    for answer in (asked, another):
+        assert refusal(answer) == {"errors": {}}
+        assert becomes in answer.content.decode()
+        assert f'<input type="checkbox" name="confirm" value="{amount}">' in answer.content.decode()
+    assert office.noted() == []
+
+    told(office.post(action, {**posted, "confirm": amount}))
+    assert "carried out before" in told(office.post(action, posted))  # which a double click learns at once
+    assert [entry.outcome for entry in office.noted()] == ["done", "replayed"]
+
+
+@pytest.mark.parametrize(("action", "amount"), [("correction", "-10000"), ("deposit", "100000"), ("credit_in", "50")])
+def test_an_everyday_sum_is_not_asked_for_twice(office: Office, action: str, amount: str) -> None:
+    told(office.act(action, amount=amount))
+
+
+@pytest.mark.parametrize("action", ["deposit", "withdrawal", "transfer", "credit_in", "credit_out", "correction"])
+def test_a_money_form_shows_what_there_is(office: Office, action: str) -> None:
+    page = office.client("dealer").get(office.url(action)).content.decode()
+    assert "Balance now 10,000.00 USD, credit 0.00 USD." in page
+
+
+def test_play_money_and_real_money_are_not_exchanged(office: Office) -> None:
+    play, real = office.account(DEMO), office.account(LIVE)
+    with nothing_done(office.desk.book):
+        in_play = refusal(office.act("transfer", destination=play.account_number, amount="10"))
+        in_real = refusal(office.act("transfer", kind=DEMO, destination=str(real.ref), amount="10"))
+    for shown in (in_play, in_real):
+        assert shown["errors"] == {"destination": ["Play money of a demo account and real money can't be exchanged."]}
+
+
 @pytest.mark.parametrize("written", ["number", "name"])
 def test_money_goes_to_another_account(office: Office, written: str) -> None:
     other = office.account(STRATEGY_PROVIDER)
     named = other.account_number.lower() if written == "number" else str(other.ref)
     answer = office.act("transfer", destination=named, amount="400")
-    assert f'400 USD to <a href="/admin/accounts/strategyprovideraccount/{other.pk}/change/"' in told(answer)
-    assert "arrived. Balance 9,600." in told(answer)
+    assert f'400.00 USD to <a href="/admin/accounts/strategyprovideraccount/{other.pk}/change/"' in told(answer)
+    assert "arrived. Balance 9,600.00 USD." in told(answer)
     assert (office.state().portfolio.balance, office.state(STRATEGY_PROVIDER).portfolio.balance) == (9600, 10400)
     (noted,) = office.noted()
     assert noted.after == {"balance": "9600", "credit": "0", "destination": str(other.ref), "state": "arrived"}
@@ -285,8 +336,9 @@ def test_a_refusal_is_shown_with_its_facts_and_noted(office: Office) -> None:
         answer = office.act("open", **{**BUY, "order_quantity": "50"})
     shown = refusal(answer)
     assert shown["reason"] == "insufficient_margin"
-    assert shown["advice"] == "Use fewer lots or deposit; required and available are given."
-    assert shown["facts"] == {"required": "57015", "available": "10000"}
+    assert shown["advice"] == "Use fewer lots, or deposit first."
+    assert shown["facts"] == {"required": "57,015.00 USD", "available": "10,000.00 USD"}
+    assert shown["detail"] == "This takes 57,015.00 USD of free margin and 10,000.00 USD is there."
     page = answer.content.decode()
     assert shown["detail"] in page
     assert "Nothing was done. Reason: <code>insufficient_margin</code>" in page
@@ -302,7 +354,13 @@ def test_a_refusal_marks_the_fields_it_means(office: Office) -> None:
         lots = refusal(office.act("close", order_id, order_quantity="0.505"))
         amount = refusal(office.act("deposit", amount="1.005"))
     assert list(shown["errors"]) == ["stop_loss"]
+    assert shown["detail"].startswith("Stop loss 1.2 is not ")
     assert (list(lots["errors"]), lots["facts"]["open quantity"]) == (["order_quantity"], "0.5")
+    assert amount["advice"] == "Correct the fields marked below."
+    short = refusal(office.act("withdrawal", amount="10000.01"))
+    assert short["detail"] == "At most 9,429.85 USD can be taken out now."
+    nobody = refusal(office.act("transfer", destination="live:99999", amount="1"))
+    assert nobody["advice"] == "Check the account's number."
     assert amount["errors"] == {"amount": ["Give a positive amount with at most 2 decimals."]}
 
 
@@ -370,6 +428,14 @@ def test_what_is_typed_is_shown_again_as_text(office: Office) -> None:
     assert "&lt;script&gt;alert(1)" in page
 
 
+def test_the_audit_log_tells_how_many_of_all_were_closed(office: Office) -> None:
+    for _ in range(3):
+        office.desk.buy(lots="0.1")
+    assert halt(Halt("platform", False, "fire"), "user:1") is None
+    assert "Closed 0 of 3 orders." in told(office.act("close_all"))
+    assert [entry.outcome for entry in office.noted() if entry.action == "close_all"] == ["0 of 3"]
+
+
 def test_an_order_of_another_account_is_not_found(office: Office) -> None:
     others = office.desk.buy(DEMO), office.desk.rest(DEMO)
     unknown = f"ord_l{office.account().pk}_0000000000000"
@@ -408,7 +474,7 @@ def test_while_the_ledger_is_away_the_form_says_so_and_can_be_sent_again(office:
     assert f'value="{posted["key"]}"' in answer.content.decode()
     assert office.state().portfolio.balance == 10_000
 
-    assert "Deposit of 100 USD" in told(office.post("deposit", posted))
+    assert "Deposit of 100.00 USD" in told(office.post("deposit", posted))
     assert office.state().portfolio.balance == 10_100
     assert [(entry.outcome, entry.before) for entry in office.noted()] == [
         ("ledger_unavailable", None),

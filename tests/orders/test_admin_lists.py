@@ -17,7 +17,7 @@ from accounts.admin import lists as admin_lists
 from accounts.models import AuditEntry
 from orders.admin import exports
 from orders.admin.record import OrderAdmin
-from orders.models import Order
+from orders.models import Deal, Order, Transfer
 from tests.accounts import rows
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +135,24 @@ def test_a_word_finds_what_it_names(support: Client) -> None:
         assert count(support, address, q=word) == found, (address, word)
 
 
+def test_lists_write_money_and_prices_as_people_do(support: Client) -> None:
+    account = rows.account()
+    at = {"account": str(account.ref), "version": 2, "line": 0, "order_id": FIRST, "at": rows.BEGUN}
+    Deal.objects.create(**at, symbol="EURUSD", side="BUY", entry="out", lots=1, price="1.1", profit="-1234.5",
+                        commission=0, swap=0)  # fmt: skip
+    Transfer.objects.create(**at, debit="house:bank:USD", credit=str(account.ref), amount="9999999.9", currency="USD",
+                            kind="deposit")  # fmt: skip
+    type(account).objects.update(balance="1234567.8", credit="5")
+    for address, written in (
+        (DEALS, ("-1,234.50 USD", "1.10000")),
+        (TRANSFERS, ("9,999,999.90",)),
+        ("/admin/accounts/liveaccount/", ("1,234,567.80 USD", "5.00 USD")),
+    ):
+        page = support.get(address).content.decode()
+        for text in written:
+            assert re.search(rf"<td[^>]*field-figure_[^>]*>[^<]*{re.escape(text)}", page), (address, text)
+
+
 def test_filters_leave_what_they_name(support: Client) -> None:
     make(2_000)
     for address, query, left in (
@@ -144,6 +162,8 @@ def test_filters_leave_what_they_name(support: Client) -> None:
         (ORDERS, {"flow": "provider"}, 0),
         (ORDERS, {"created_at_from_0": "2026-03-01", "created_at_from_1": "01:00:00"}, 1_941),
         (ORDERS, {"created_at_to_0": "2026-03-01"}, 1_439),
+        (ORDERS, {"created_at_from_0": "0001-01-01", "created_at_to_0": "9999-12-31"}, 2_000),
+        (ORDERS, {"created_at_to_0": "9999-12-31", "created_at_to_1": "23:59:59"}, 2_000),
         (
             ORDERS,
             {"created_at_from_0": "2026-03-01", "created_at_to_0": "2026-03-01", "created_at_to_1": "00:10:00"},

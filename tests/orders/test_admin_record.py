@@ -92,8 +92,8 @@ def test_an_order_page_tells_what_was_asked_and_what_happened(traded: Traded) ->
     told = words(logged_in("support").get(page_of(traded.order)))
     for line in (
         f"Account {traded.order.account}", "Status CLOSED", "Flow local", "Order type BUY", "Lots 0.5",
-        f"By trader {traded.trader}", "Lots filled 0.5", "Lots open now 0", "Open price 1.1003", "Close price 1.0999",
-        "Stop loss 1.09", "Stop loss set setting 1, counts from 20", "Profit -20 USD", "Commission 0 USD",
+        f"By trader {traded.trader}", "Lots filled 0.5", "Lots open now 0", "Open price 1.10030", "Close price 1.09990",
+        "Stop loss 1.09000", "Stop loss set setting 1, counts from 20", "Profit -20.00 USD", "Commission 0.00 USD",
         "Commission terms 0 per lot, both",
     ):  # fmt: skip
         assert line in told, line
@@ -113,6 +113,20 @@ def test_an_order_page_tells_its_events_in_words(traded: Traded) -> None:
     ):
         assert line in told, line
     assert told.index("opened at the market") < told.index("level set") < told.index("CLOSED 0.5 lots")
+
+
+def test_an_order_page_offers_what_applies_to_whoever_may(traded: Traded) -> None:
+    account = traded.resting.account.partition(":")[2]
+    acts = [f"/admin/accounts/demoaccount/{account}/act/{name}/{traded.resting.pk}/"
+            for name in ("close", "stops", "modify", "cancel")]  # fmt: skip
+    offered = {role: logged_in(role).get(page_of(traded.resting)).content.decode() for role in STAFF}
+    assert [act in offered["dealer"] for act in acts] == [False, True, True, True]
+    assert not any(act in offered["support"] for act in acts)
+    ended = logged_in("dealer").get(page_of(traded.order)).content.decode()
+    assert "/act/" not in ended
+    for told in (*offered.values(), ended):
+        assert "Back to the list" in told
+        assert not re.search(r">\s*Close\s*<", told)
 
 
 def test_an_order_page_leads_to_whatever_belongs_to_it(traded: Traded) -> None:
@@ -174,8 +188,8 @@ def test_a_deal_and_a_transfer_lead_to_order_account_and_entry(traded: Traded) -
         markup = client.get(page_of(row)).content.decode()
         for other in (traded.order, entry):
             assert f'href="{page_of(other)}"' in markup
-    assert "Profit -12 USD" in words(client.get(page_of(deal)))
-    assert "All of it -12 USD" in words(client.get(page_of(deal)))
+    assert "Profit -12.00 USD" in words(client.get(page_of(deal)))
+    assert "All of it -12.00 USD" in words(client.get(page_of(deal)))
     assert f"From {deal.account} To house:trading:USD" in words(client.get(page_of(profit)))
 
 
@@ -191,7 +205,7 @@ def test_a_list_asks_no_more_for_more_rows(traded: Traded, django_assert_max_num
     client = logged_in("support")
     for name in ("order", "deal", "transfer", "journalentry"):
         client.get(reverse(f"admin:orders_{name}_changelist"))
-        with django_assert_max_num_queries(11):
+        with django_assert_max_num_queries(13):  # one for the currencies of each kind of account
             client.get(reverse(f"admin:orders_{name}_changelist"))
 
 
@@ -210,7 +224,7 @@ def test_the_first_page_tells_how_things_stand(traded: Traded) -> None:
     for line in (
         "Open orders 0", "Resting orders 1", "Orders today 2", "Deals today 3", "Margin calls now 0",
         "Halts in force 0", "Live accounts 1", "Demo accounts 1", "Strategy providers 1", "Copy followers 1",
-        "Ledger answers", "Last book audit none yet", "SELL out 0.3 EURUSD 1.0999 -12", "EURUSD 3 1",
+        "Ledger answers", "Last book audit none yet", "SELL out 0.3 EURUSD 1.09990 -12.00 USD", "EURUSD 3 1",
         "No account is in margin call.", "Nothing is halted.", "The audit log is empty.",
     ):  # fmt: skip
         assert line in told, line

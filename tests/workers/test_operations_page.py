@@ -37,6 +37,7 @@ PAGE = "/admin/operations/"
 READINGS = "/admin/operations/readings/"
 LETTERS = "/admin/operations/dead-letters/"
 AUDIT = "/admin/operations/audit/"
+WHY = {"why": "a doubt"}
 STAFF = ("support", "dealer", "administrator")
 DEALERS = ("dealer", "administrator")
 
@@ -183,7 +184,7 @@ def test_without_the_market_instance_the_rest_is_shown(desk: Desk, settings: Any
         assert told.count("Can't be read: the market instance is away") == 2
         assert "group:retail" in told
         connection.close_all()
-        told = text_of(client.post(AUDIT, follow=True))
+        told = text_of(client.post(AUDIT, WHY, follow=True))
         assert "Celery is asked, is away: no audit was begun." in told
     assert AuditEntry.objects.filter(action="audit").count() == 0
 
@@ -199,7 +200,7 @@ def test_without_postgresql_it_says_so_and_what_works_all_the_same(desk: Desk, p
         assert "Ledger up" in told
         assert "manage.py halt" in told
         assert "EURUSD" not in told  # who is not known to be staff is told what /readyz tells
-        client.post(AUDIT)
+        client.post(AUDIT, WHY)
     assert AuditEntry.objects.count() == 0
 
 
@@ -310,7 +311,7 @@ def test_others_deal_with_no_letter_and_ask_for_no_audit(
     with nothing_done(desk.book):
         assert client.post(LETTERS, asked).status_code == status
         assert client.post(AUDIT).status_code == status
-    assert AuditEntry.objects.count() == 0
+    assert not AuditEntry.objects.exclude(action="forbidden_form").exists()
     assert desk.book.market.llen("celery:celery") == 0
 
 
@@ -323,20 +324,23 @@ def test_nothing_is_done_without_the_token_of_the_form(desk: Desk, letters: list
         assert client.post(AUDIT).status_code == 403
 
 
-def test_an_audit_is_asked_for_by_a_form_alone(desk: Desk) -> None:
-    assert logged_in("dealer").get(AUDIT).status_code == 405
+def test_an_audit_is_asked_for_by_a_form_with_a_reason_alone(desk: Desk) -> None:
+    client = logged_in("dealer")
+    assert "Compare now" in text_of(client.get(AUDIT))
+    assert "This field is required." in text_of(client.post(AUDIT, {"why": " "}))
+    assert desk.book.market.llen("celery:celery") == 0
 
 
 @pytest.mark.parametrize("role", DEALERS)
 def test_an_audit_is_asked_for(desk: Desk, role: str) -> None:
-    told = text_of(logged_in(role).post(AUDIT, follow=True))
+    told = text_of(logged_in(role).post(AUDIT, WHY, follow=True))
     assert "The audit is asked for. Its result appears below when it has ended." in told
     assert re.search(r"Asked for at \d\d:\d\d:\d\d UTC, not ended yet.", told)
     (message,) = desk.book.market.lrange("celery:celery", 0, -1)
     assert json.loads(message)["headers"]["task"] == "workers.tasks.nightly_audit"
     (entry,) = AuditEntry.objects.all()
     by = f"user:{User.objects.get(username=role).pk}"
-    assert (entry.principal, entry.action, entry.subject) == (by, "audit", "platform")
+    assert (entry.principal, entry.action, entry.subject, entry.reason) == (by, "audit", "platform", "a doubt")
     tasks.nightly_audit()
     assert "not ended yet" not in text_of(logged_in(role).get(PAGE))
 
@@ -344,7 +348,7 @@ def test_an_audit_is_asked_for(desk: Desk, role: str) -> None:
 @pytest.mark.timeout(120)
 def test_celery_carries_the_audit_out(desk: Desk, environ: dict[str, str]) -> None:
     client = logged_in("dealer")
-    client.post(AUDIT)
+    client.post(AUDIT, WHY)
     command = [
         executable, "-m", "celery", "--app", "copytrading", "--quiet", "worker",
         "--pool", "solo", "--without-gossip", "--without-mingle", "--without-heartbeat",

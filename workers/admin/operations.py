@@ -15,12 +15,14 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from kombu.exceptions import OperationalError as BrokerAway
 from redis.exceptions import RedisError
 
 from accounts import trail
 from accounts.admin.access import deals
+from accounts.admin.asking import WhyForm
+from accounts.once import once
 from orders import readiness
 from orders.book import work
 from orders.book.connection import glance_ledger, glance_market
@@ -50,21 +52,31 @@ def readings(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "operations/readings.html", _read(request))
 
 
-@require_POST
+@once()
+@require_http_methods(["GET", "HEAD", "POST"])
 def audit(request: HttpRequest) -> HttpResponse:
-    """Has Celery compare the book and the record; the page shows the report when it is there."""
+    """Has Celery compare the book and the record; the operations page shows the report when it is there."""
     if not deals(request):
         raise PermissionDenied
+    form = WhyForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        _begin_audit(request, form.cleaned_data["why"])
+        return HttpResponseRedirect(reverse("admin:operations"))
+    title = "Compare book and record now"
+    context = {**_site(request, title), "form": form, "label": "Compare now"}
+    return TemplateResponse(request, "accounts/ask.html", context)
+
+
+def _begin_audit(request: HttpRequest, why: str) -> None:
     try:
         glance_market().ping()  # through it Celery is asked, and it would be waited for much longer there
-        trail.note(_principal(request), AUDIT, "platform")
+        trail.note(_principal(request), AUDIT, "platform", reason=why)
         tasks.nightly_audit.apply_async(retry=False)
     except (RedisError, BrokerAway) as error:
         _log.warning("audit_not_asked", error=str(error))
         messages.error(request, "The market instance, through which Celery is asked, is away: no audit was begun.")
     else:
         messages.success(request, "The audit is asked for. Its result appears below when it has ended.")
-    return HttpResponseRedirect(reverse("admin:operations"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

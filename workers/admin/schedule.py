@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.admin.access import ByRole, configures, moment
@@ -43,6 +42,11 @@ class PeriodicTaskAdmin(ByRole, Noted):
         tasks = super().get_queryset(request).exclude(task__startswith="celery.")
         return tasks.select_related("interval", "crontab")
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        return super().formfield_for_foreignkey(
+            db_field, request, **{**options, "help_text": "Empty if the other is set."}
+        )
+
     @display(description="does")
     def does(self, task: PeriodicTask) -> str:
         current_app.loader.import_default_modules()
@@ -54,21 +58,23 @@ class PeriodicTaskAdmin(ByRole, Noted):
         return str(task.crontab.human_readable if task.crontab else task.interval)
 
 
-@admin.register(CrontabSchedule)
-class CrontabScheduleAdmin(ByRole, ModelAdmin):
-    """Reached from a periodic task, to give it a time of its own."""
+class ScheduleAdmin(ByRole, Noted):
+    """Reached from a periodic task, to give it a time or an interval of its own."""
 
-    fields = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year", "timezone")
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return configures(request)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False
+
+
+@admin.register(CrontabSchedule)
+class CrontabScheduleAdmin(ScheduleAdmin):
+    noted_as = "crontab"
+    fields = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year", "timezone")
 
 
 @admin.register(IntervalSchedule)
-class IntervalScheduleAdmin(ByRole, ModelAdmin):
-    """Reached from a periodic task, to give it an interval of its own."""
-
+class IntervalScheduleAdmin(ScheduleAdmin):
+    noted_as = "interval"
     fields = ("every", "period")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return False
