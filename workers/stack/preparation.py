@@ -144,4 +144,4 @@ def _deposit(account: AccountRef, key: str) -> None:
     )
     done = verbs.carry_out(command)
     if isinstance(done, Rejection):
-        raise StackRefused(f"The opening deposit of {account} was refused: {done.detail}. {done.reason.advice}")
+        raise StackRefused(f"The opening deposit of {account} was refused: {done.detail} {done.reason.advice}")

@@ -38,8 +38,9 @@ def _light(env: Env) -> Process:
 def processes(env: Env) -> tuple[Process, ...]:
     """In the order they are started.
 
-    Several threads a web worker, so that a few clients who stall while sending don't hold up the others (decision 0010).
-    The web server's own warnings are not asked for: all it has at start is that this makes more threads than it likes.
+    Several threads a web worker, so that a few clients who stall while sending don't hold up the others
+    (decision 0010). The web server's own warnings are not asked for: all it has at start is that this makes
+    more threads than it likes.
     """
     return (
         _python(
