@@ -8,6 +8,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from copytrading.kernel.ids import DEMO
 from tests.fixtures.customer import Answer, Customer, NoAnswer
 from tests.fixtures.waiting import eventually
 from tests.soak.office import Office, is_final
@@ -190,10 +191,10 @@ class Hand(threading.Thread):
         self._move(account, "withdrawal", 50)
 
     def transfer(self, account: str) -> None:
-        """A form of the admin is pressed again until it is known what became of it."""
-        if self.load.office.shut:
+        """A form of the admin is pressed again until it is known what became of it. It takes no play money."""
+        if self.load.office.shut or account.startswith(DEMO):
             return self.read(account)
-        other = self.chance.choice([each for each in ACCOUNTS if each != account])
+        other = self.chance.choice([each for each in ACCOUNTS if each != account and not each.startswith(DEMO)])
         return self._transfer(account, other, self._amount(50), self._key())
 
     def read(self, account: str) -> None:
