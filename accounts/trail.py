@@ -78,7 +78,7 @@ def note_stranger(action: str, outcome: str, about: Callable[[], tuple[str, str]
 
 @receiver(password_replaced)
 def _password_replaced(user: User, **_: Any) -> None:
-    note(_whoever_is_here(), "change_password", f"user:{user.pk}", reason=user.password_reason)
+    note(_whoever_is_here(), "change_password", f"user:{user.pk}", reason=user.why_replaced)
 
 
 def _whoever_is_here() -> str:

@@ -39,7 +39,7 @@ class User(AbstractUser):
     auth_token_set: Any
     _password: str | None
     #: Why another password is set, where whoever sets it says so.
-    password_reason = ""
+    why_replaced = ""
 
     role = CharField(max_length=16, choices=Role.choices, default=Role.TRADER)
 

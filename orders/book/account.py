@@ -4,7 +4,7 @@ Invariants: the version read is older than, or the same as, everything read with
 only to that version; every commit leaves one journal entry whose id is the new version.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -55,6 +55,11 @@ class Changes:
     departed: dict[str, dict[str, str]] = field(default_factory=dict)
     arrived: tuple[str, ...] = ()
     quotes: tuple[Quote, ...] = ()
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """Those born, then those changed."""
+        return (*self.born, *self.changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,7 @@ def commit_call(before: Portfolio, account: AccountRef, changes: Changes, cause:
         raise InvariantBroken(f"{account}: a commit moves the version by one, not {before.version} -> {after.version}")
     expected = "0" if cause.verb == "rebuilt" else str(before.version)
     stored = "" if cause.answer is None else f"{cause.body_hash}{codec.to_json(cause.answer)}"
+    portfolio, orders = codec.encode_portfolio(after), [codec.encode(order) for order in changes.orders]
     argv: list[str] = [
         expected,
         str(after.version),
@@ -158,11 +164,11 @@ def commit_call(before: Portfolio, account: AccountRef, changes: Changes, cause:
         stored,
         str(COMMAND_LIFE_S),
         str(before.version),
-        journal_body(changes, cause),
+        journal_body(changes, cause, portfolio, orders),
     ]
     gone = [codec.EXPOSURE_PREFIX + symbol for symbol in before.exposures if symbol not in after.exposures]
     for listed in (
-        _flat(codec.encode_portfolio(after)),
+        _flat(portfolio),
         gone,
         _flat(codec.encode(changes.config)) if changes.config else [],
         [],
@@ -172,15 +178,17 @@ def commit_call(before: Portfolio, account: AccountRef, changes: Changes, cause:
     ):
         argv.append(str(len(listed)))
         argv.extend(listed)
-    for born, orders in (("N", changes.born), ("C", changes.changed)):
-        for order in orders:
-            written = _flat(codec.encode(order))
-            argv.extend((born, "0" if order.status in TERMINAL else "1", str(len(written)), *written))
+    for place, (order, fields) in enumerate(zip(changes.orders, orders, strict=True)):
+        born, written = "N" if place < len(changes.born) else "C", _flat(fields)
+        argv.extend((born, "0" if order.status in TERMINAL else "1", str(len(written)), *written))
     return _COMMIT.call(_commit_keys(account, changes, cause), argv)
 
 
-def journal_body(changes: Changes, cause: Cause) -> str:
-    """What became true, as JSON. Orders and portfolio are complete, so the latest entry is enough to rebuild from."""
+def journal_body(changes: Changes, cause: Cause, portfolio: dict[str, str], orders: list[dict[str, str]]) -> str:
+    """What became true, as JSON. Orders and portfolio are complete, so the latest entry is enough to rebuild from.
+
+    Both are given as they were encoded, since the same is written to their own keys.
+    """
     body: dict[str, Any] = {
         "verb": cause.verb,
         "at_ms": clock.now_ms(),
@@ -188,8 +196,8 @@ def journal_body(changes: Changes, cause: Cause) -> str:
         "command_id": cause.command_id,
         "body_hash": cause.body_hash,
         "note": cause.note,
-        "portfolio": codec.encode_portfolio(changes.portfolio),
-        "orders": [codec.encode(order) for order in (*changes.born, *changes.changed)],
+        "portfolio": portfolio,
+        "orders": orders,
         "deals": [codec.encode(deal) for deal in changes.deals],
         "transfers": [codec.encode(transfer) for transfer in changes.transfers],
         "quotes": [codec.encode(quote) for quote in changes.quotes],
@@ -217,7 +225,6 @@ def _flat(written: dict[str, str]) -> list[str]:
 
 
 def _commit_keys(account: AccountRef, changes: Changes, cause: Cause) -> list[str]:
-    orders: Iterable[Order] = (*changes.born, *changes.changed)
     return [
         keys.portfolio(account),
         keys.journal(account),
@@ -226,7 +233,7 @@ def _commit_keys(account: AccountRef, changes: Changes, cause: Cause) -> list[st
         keys.config(account),
         keys.requests(account),
         keys.transfers(account),
-        *(keys.holding(account, order.order_id) for order in orders),
+        *(keys.holding(account, order.order_id) for order in changes.orders),
     ]
 
 

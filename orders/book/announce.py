@@ -31,7 +31,7 @@ def after(account: AccountRef, changes: Changes, group: str) -> None:
 
 def _tell(account: AccountRef, changes: Changes, group: str, version: int) -> None:
     book = ledger()
-    calls = [*_news(account, changes), *hint_calls(account, (*changes.born, *changes.changed), group)]
+    calls = [*_news(account, changes), *hint_calls(account, changes.orders, group)]
     marking = [mark_call(account, "index", version, after=version - 1)]
     if book.one_node:  # one pipeline keeps the order: the mark moves only after the hints
         book.run([*calls, *marking])

@@ -116,7 +116,8 @@ def test_a_journal_entry_tells_all_that_became_true(
         arrived=("T0",),
     )
     cause = Cause("open", "CMD", "HASH", "user:1", answer={"ok": True}, note="why")
-    body = journal_body(changes, cause)
+    orders = [codec.encode(order) for order in changes.orders]
+    body = journal_body(changes, cause, codec.encode_portfolio(changes.portfolio), orders)
     entry = parse(ACCOUNT, 7, 6, body)
     assert (entry.portfolio, entry.orders, entry.deals, entry.transfers, entry.config) == (
         portfolio, tuple(born), tuple(dealt), tuple(moved), config,
