@@ -83,7 +83,7 @@ class UserAdmin(ByRole, DjangoUserAdmin, Noted):
     form = ReasonedUserForm
     add_form = ReasonedNewUserForm
     change_password_form = ReasonedPasswordForm
-    change_user_password_template = "accounts/change_password.html"  # noqa: S105  # nosec B105  a page
+    change_user_password_template = "accounts/change_password.html"  # noqa: S105  # nosec B105
     list_display = (
         "username", "shown_role", "email", "first_name", "last_name", "is_active", moment("last_login", "last log-in"),
     )  # fmt: skip
