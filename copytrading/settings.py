@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "accounts.admin_refusals.NotedRefusals",
+    "accounts.admin_refusals.RecordAway",
 ]
 
 ROOT_URLCONF = "copytrading.urls"

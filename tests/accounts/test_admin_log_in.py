@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import AuditEntry, Role, User
 from copytrading.kernel import clock
 from tests.accounts.knocking import ADMIN_LOG_IN, PASSWORD, admin_log_in, told
-from tests.api.away import cache_away
+from tests.api.away import cache_away, postgresql_away
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("book")]
 
@@ -100,6 +100,17 @@ def test_while_nobody_counts_the_page_says_that_log_in_is_away(client: Client, d
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "Log-in is away for now; try again shortly." in page(answer)
     assert admin_log_in(client, "dora").status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_record_there_are_no_pages_and_that_is_said(client: Client, dealer: User) -> None:
+    assert admin_log_in(client, "dora").status_code == 302
+    with postgresql_away():
+        answers = [client.get("/admin/"), client.get("/admin/orders/order/"), admin_log_in(Client(), "dora")]
+    for answer in answers:
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+        assert "PostgreSQL can't be reached" in page(answer)
+    assert client.get("/admin/").status_code == 200
 
 
 @pytest.mark.parametrize("field", ["username", "password"])
