@@ -322,11 +322,11 @@ class Hand(threading.Thread):
         return [self.chance.choice(live)] if live else []
 
     def _near(self, account: str, symbol: str, direction: int) -> str | None:
-        """A price that is so near that the market may come there."""
+        """A price that is so near that the market may come there; None while what is quoted is no price to go by."""
         kind, _, number = account.partition(":")
         answer = self._look(f"/api/quotes?user_type={kind}&user_id={number}&symbol={symbol}")
         quote = next(iter(answer.body["quotes"]), None) if answer else None
-        if quote is None or quote["bid"] is None:
+        if quote is None or not quote["tradable"]:
             return None
         away, digits = DISTANCE[symbol]
         middle = (D(quote["bid"]) + D(quote["ask"])) / 2
