@@ -41,7 +41,7 @@ def place(accounts: int) -> Iterator[Place]:
         with embedded.servers(folder):
             yield Place(*_seed(accounts), folder)
     finally:
-        embedded.end_orphans(*(folder / name for name in ("ledger", "market", "postgresql")))  # what a benchmark restarted
+        embedded.end_orphans(*(folder / name for name in ("ledger", "market", "postgresql")))  # also restarted ones
         shutil.rmtree(folder, ignore_errors=True)
 
 
