@@ -75,7 +75,7 @@ _WITHOUT = {
 def headline(readings: Readings) -> Finding:
     """Whether trading works, in one sentence."""
     ready = readings.ready
-    if {"ledger", "market", "database"} <= set(ready.down):
+    if _nothing_answers(ready):
         return Finding(Gravity.DOWN, "Nothing answers: no ledger, no market instance, no PostgreSQL.", START)
     if not ready.trading:
         return Finding(Gravity.DOWN, f"Trading does not work. Down: {_names(ready)}.")
@@ -100,7 +100,7 @@ def findings(readings: Readings) -> list[Finding]:
 
 
 def of_readiness(ready: Readiness) -> Iterator[Finding]:
-    if {"ledger", "market", "database"} <= set(ready.down):
+    if _nothing_answers(ready):
         yield Finding(Gravity.DOWN, "Nobody trades, and nobody can be told more.", START)
         return
     for name in ready.causes:
@@ -207,6 +207,10 @@ def _running(readings: Readings) -> Iterator[Finding]:
             yield Finding(Gravity.WARNING, f"{worker.name} ({worker.consumer}) is silent for {span(worker.silent_s)}.")
         elif worker.state == "waiting":
             yield Finding(Gravity.WARNING, f"{worker.name} ({worker.consumer}) waits for a server that is away.")
+
+
+def _nothing_answers(ready: Readiness) -> bool:
+    return {"ledger", "market", "database"} <= set(ready.down)
 
 
 def _names(ready: Readiness) -> str:

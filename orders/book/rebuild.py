@@ -56,19 +56,20 @@ def _rebuild(book: Ledger, accounts: list[AccountRef], catalogue: Catalogue, ide
     rows = {account: row for kind in KINDS for account, row in _rows(kind, accounts)}
     orders, leaving = live_orders_of(accounts), under_way_of(accounts)
     befores = {each: portfolio_of(rows[each], orders[each], catalogue, identity) for each in accounts}
+    configs = {each: config_of(rows[each]) for each in accounts}
     _wipe(book, {account: rows[account].recorded_version for account in accounts}, orders)
     done: list[Rebuilt] = []
     calls: list[Call] = []
     for account in accounts:
-        before, config = befores[account], config_of(rows[account])
+        before = befores[account]
         after = replace(before, version=before.version + JUMP)
-        changes = Changes(after, born=tuple(orders[account]), config=config, departed=leaving[account])
+        changes = Changes(after, born=tuple(orders[account]), config=configs[account], departed=leaving[account])
         calls.append(commit_call(before, account, changes, Cause("rebuilt", "", "", "system:rebuild_book")))
         done.append(Rebuilt(account, after.version, len(orders[account])))
     for account, (outcome, *_) in zip(accounts, book.run(calls), strict=True):
         if outcome != "DONE":
             raise InvariantBroken(f"{account} could not be rebuilt: {outcome}; is something trading on this ledger?")
-    hints = [call for each in accounts for call in hint_calls(each, orders[each], config_of(rows[each]).group)]
+    hints = [call for each in accounts for call in hint_calls(each, orders[each], configs[each].group)]
     book.run([*_stored_commands(accounts), *hints])
     book.run([mark_call(each, "record", befores[each].version) for each in accounts])
     book.run([mark_call(each.account, "index", each.version) for each in done])
